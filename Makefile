@@ -1,0 +1,43 @@
+# Everything a person or a machine runs. Needs only Python 3.11+ (with venv), git and make.
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys, venv, ensurepip; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint bench faults docs dist clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+$(STAMP): setup.cfg pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv was not found; install it (Debian: apt install python3-venv) or run make PYTHON=/path/to/python3"; exit 3; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## database, simulator and fleet, live; ends by itself without a terminal
+	@$(BIN)/noggin-mp demo $(ARGS)
+
+test: $(STAMP)  ## the whole suite on real parts; NOGGIN_TEST_DSN points it at another server
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)  ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports --config setup.cfg
+
+check: lint test  ## lint, then the whole suite
+
+dist: $(STAMP)  ## the wheel and the source archive, in dist/
+	@rm -rf build dist
+	@$(BIN)/python -m build --outdir dist . >/dev/null
+
+clean:  ## remove the environment, builds and the demo's data (stops its database first)
+	@if [ -x $(BIN)/noggin-mp ]; then $(BIN)/noggin-mp db stop -q || true; fi
+	@rm -rf $(VENV) build dist var *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""CSV files in, TIPs in noggin_data out."""

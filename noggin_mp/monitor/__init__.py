@@ -1,0 +1,1 @@
+"""One process per host: metrics, health, status page, maintenance."""

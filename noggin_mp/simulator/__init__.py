@@ -1,0 +1,1 @@
+"""A fake Noggin API that speaks the contract exactly, faults included."""

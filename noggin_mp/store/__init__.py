@@ -1,0 +1,1 @@
+"""Everything that talks to Postgres: one SQL statement or function per protocol step."""

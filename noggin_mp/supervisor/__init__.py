@@ -1,0 +1,1 @@
+"""The parent process: fork, wait, signal, account; nothing else."""
