@@ -195,3 +195,197 @@ CROSS JOIN LATERAL unnest(l.tips, l.gens) AS held (tip, gen)
 JOIN noggin_data d ON d.tip = held.tip AND d.gen = held.gen
 WHERE l.lease_until > clock_timestamp();
 
+-- Return what dead or expired leases held: uncharged `interrupted`, filed by the triggers. A TIP that
+-- was leased alone (priority 9) and whose worker died is the suspect itself: charged, with a delay.
+-- Rows locked by somebody stay in their lease for the next turn.
+CREATE FUNCTION queue_return(p_tokens bigint[], p_max_attempts integer, p_backoff_s double precision)
+RETURNS TABLE (leases integer, returned integer, charged integer)
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    held record;
+    free text[];
+    alone boolean;
+BEGIN
+    leases := 0; returned := 0; charged := 0;
+    FOR held IN
+        SELECT l.token, l.tips, l.gens, l.prios FROM lease l
+        WHERE l.token = ANY (p_tokens) ORDER BY l.token FOR UPDATE SKIP LOCKED
+    LOOP
+        alone := held.prios = ARRAY[9]::smallint[];
+        SELECT coalesce(array_agg(locked.tip), '{}') INTO free FROM (
+            SELECT d.tip FROM noggin_data d
+            WHERE (d.tip, d.gen) IN (SELECT * FROM unnest(held.tips, held.gens))
+            ORDER BY d.tip FOR UPDATE SKIP LOCKED) AS locked;
+
+        UPDATE noggin_data d
+        SET processing_status = 'interrupted',
+            gen = d.gen + 1,
+            interruptions = d.interruptions + 1,
+            retry_count = d.retry_count + alone::integer,
+            permanently_failed = alone AND d.retry_count + 1 >= p_max_attempts,
+            next_retry_at = CASE WHEN alone
+                THEN clock_timestamp() + make_interval(secs => p_backoff_s) END,
+            last_error_message = CASE WHEN alone
+                THEN 'the worker died while it worked on this TIP alone'
+                ELSE 'the worker died or lost its lease; not charged' END
+        WHERE d.tip = ANY (free);
+        returned := returned + cardinality(free);
+        charged := charged + alone::integer * cardinality(free);
+
+        -- What is still live under this lease is locked by somebody else just now.
+        WITH stuck AS (
+            SELECT u.tip, u.gen, u.prio
+            FROM unnest(held.tips, held.gens, held.prios) AS u (tip, gen, prio)
+            JOIN noggin_data d ON d.tip = u.tip AND d.gen = u.gen
+            WHERE NOT u.tip = ANY (free)
+        ), kept AS (
+            UPDATE lease l SET tips = s.tips, gens = s.gens, prios = s.prios
+            FROM (SELECT array_agg(tip) AS tips, array_agg(gen) AS gens, array_agg(prio) AS prios
+                  FROM stuck) AS s
+            WHERE l.token = held.token AND s.tips IS NOT NULL
+            RETURNING 1
+        )
+        DELETE FROM lease l WHERE l.token = held.token AND NOT EXISTS (SELECT FROM stuck);
+        leases := leases + 1;
+    END LOOP;
+    RETURN NEXT;
+END
+$$;
+
+-- Leader: return what expired leases held.
+CREATE FUNCTION queue_reap(p_max_attempts integer, p_backoff_s double precision)
+RETURNS TABLE (leases integer, returned integer, charged integer)
+LANGUAGE sql SET search_path FROM CURRENT AS $$
+    SELECT r.* FROM queue_return(ARRAY(
+        SELECT token FROM lease WHERE lease_until <= clock_timestamp() ORDER BY token LIMIT 100
+    ), p_max_attempts, p_backoff_s) AS r
+$$;
+
+-- A slot's new tenant (or the monitor, for a parked slot) returns what earlier tenants held.
+-- The caller holds the slot's advisory lock, so no earlier tenant can be alive.
+CREATE FUNCTION queue_adopt(p_host text, p_slot integer, p_instance uuid, p_boot bigint,
+                            p_max_attempts integer, p_backoff_s double precision)
+RETURNS TABLE (leases integer, returned integer, charged integer)
+LANGUAGE sql SET search_path FROM CURRENT AS $$
+    SELECT r.* FROM queue_return(ARRAY(
+        SELECT token FROM lease
+        WHERE host = p_host AND slot = p_slot AND instance = p_instance AND boot <> p_boot
+    ), p_max_attempts, p_backoff_s) AS r
+$$;
+
+-- Hand unstarted TIPs back, uncharged, under their old gen. Gives how many went back, or -1 when the
+-- lease is lost (then somebody else has already filed them). No tips named = all of them.
+CREATE FUNCTION queue_release(p_token bigint, p_tips text[] DEFAULT NULL) RETURNS integer
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    held record;
+    filed integer;
+BEGIN
+    SELECT l.tips, l.gens, l.prios INTO held FROM lease l
+    WHERE l.token = p_token AND l.lease_until > clock_timestamp() FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN -1;
+    END IF;
+
+    INSERT INTO ready (prio, tip, gen)
+    SELECT u.prio, u.tip, u.gen
+    FROM unnest(held.tips, held.gens, held.prios) WITH ORDINALITY AS u (tip, gen, prio, n)
+    JOIN noggin_data d ON d.tip = u.tip AND d.gen = u.gen
+    WHERE p_tips IS NULL OR u.tip = ANY (p_tips)
+    ORDER BY u.n;
+    GET DIAGNOSTICS filed = ROW_COUNT;
+
+    WITH rest AS (
+        SELECT array_agg(u.tip) AS tips, array_agg(u.gen) AS gens, array_agg(u.prio) AS prios
+        FROM unnest(held.tips, held.gens, held.prios) AS u (tip, gen, prio)
+        WHERE p_tips IS NOT NULL AND NOT u.tip = ANY (p_tips)
+    ), kept AS (
+        UPDATE lease l SET tips = r.tips, gens = r.gens, prios = r.prios
+        FROM rest r WHERE l.token = p_token AND r.tips IS NOT NULL
+        RETURNING 1
+    )
+    DELETE FROM lease l WHERE l.token = p_token AND (SELECT tips FROM rest) IS NULL;
+    IF filed > 0 THEN
+        PERFORM pg_notify('noggin_queue', '');
+    END IF;
+    RETURN filed;
+END
+$$;
+
+-- Move due retries from later to ready, at most 1,000, after the promoter's own cursor.
+-- last_* is the new cursor; next_run_at tells how long the promoter may sleep.
+CREATE FUNCTION queue_promote(p_after_run_at timestamptz, p_after_seq bigint)
+RETURNS TABLE (taken integer, promoted integer, last_run_at timestamptz, last_seq bigint,
+               next_run_at timestamptz)
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    WITH due AS MATERIALIZED (
+        SELECT l.ctid AS at, l.run_at, l.seq FROM later l
+        WHERE (l.run_at, l.seq) > (p_after_run_at, p_after_seq) AND l.run_at <= clock_timestamp()
+        ORDER BY l.run_at, l.seq LIMIT 1000 FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM later l WHERE l.ctid = ANY (ARRAY(SELECT due.at FROM due))
+        RETURNING l.run_at, l.seq, l.tip, l.gen, l.prio
+    ), moved AS (
+        INSERT INTO ready (prio, tip, gen)
+        SELECT g.prio, g.tip, g.gen FROM gone g
+        JOIN noggin_data d ON d.tip = g.tip AND d.gen = g.gen
+        ORDER BY g.run_at, g.seq
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM moved),
+           (SELECT g.run_at FROM gone g ORDER BY g.run_at DESC, g.seq DESC LIMIT 1),
+           (SELECT g.seq FROM gone g ORDER BY g.run_at DESC, g.seq DESC LIMIT 1)
+    INTO taken, promoted, last_run_at, last_seq;
+    SELECT l.run_at INTO next_run_at FROM later l
+    WHERE (l.run_at, l.seq) > (coalesce(last_run_at, p_after_run_at), coalesce(last_seq, p_after_seq))
+    ORDER BY l.run_at, l.seq LIMIT 1;
+    IF promoted > 0 THEN
+        PERFORM pg_notify('noggin_queue', '');
+    END IF;
+    RETURN NEXT;
+END
+$$;
+
+-- Due rows without a live entry anywhere (restored dumps, disabled triggers) get a new gen, and with
+-- it an entry. One statement, one snapshot: an entry on its way between the tables is always seen.
+CREATE FUNCTION queue_reconcile(p_limit integer) RETURNS integer
+LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+DECLARE
+    found_rows integer;
+BEGIN
+    WITH lost AS MATERIALIZED (
+        SELECT d.tip, d.gen FROM noggin_data d
+        WHERE NOT d.permanently_failed
+          AND d.processing_status IN
+              ('pending', 'failed', 'interrupted', 'partial', 'api_failed', 'api_success')
+          AND NOT EXISTS (SELECT FROM ready r WHERE r.tip = d.tip AND r.gen = d.gen)
+          AND NOT EXISTS (SELECT FROM later l WHERE l.tip = d.tip AND l.gen = d.gen)
+          AND NOT EXISTS (
+              SELECT FROM (SELECT unnest(tips) AS tip, unnest(gens) AS gen FROM lease) AS h
+              WHERE h.tip = d.tip AND h.gen = d.gen)
+        LIMIT p_limit
+        FOR UPDATE OF d SKIP LOCKED
+    )
+    UPDATE noggin_data d SET gen = d.gen + 1
+    FROM lost WHERE d.tip = lost.tip AND d.gen = lost.gen;
+    GET DIAGNOSTICS found_rows = ROW_COUNT;
+    RETURN found_rows;
+END
+$$;
+
+-- Leader: publish the lowest live seq of each priority, so that no worker walks dead entries.
+-- Writes only when it moved.
+CREATE FUNCTION queue_publish_head() RETURNS bigint[]
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    new_head bigint[];
+BEGIN
+    SELECT array_agg(coalesce((SELECT r.seq FROM ready r WHERE r.prio = p.prio ORDER BY r.seq LIMIT 1), 0)
+                     ORDER BY p.prio)
+    INTO new_head FROM generate_series(0, 9) AS p (prio);
+    UPDATE queue_control SET head = new_head, updated_at = clock_timestamp()
+    WHERE head IS DISTINCT FROM new_head;
+    RETURN new_head;
+END
+$$;

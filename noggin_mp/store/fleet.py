@@ -1,0 +1,81 @@
+"""Who works where: slots, their locks and heartbeats, as rows that every host can see."""
+
+from typing import Final
+
+from noggin_mp.domain import errors
+from noggin_mp.store import queue, session
+
+_ALIVE_S: Final = 10
+"""A worker that has not beaten for so long is taken for gone."""
+
+
+def claim_slot(connection: session.Connection, *, holder: queue.Holder) -> bool:
+    """True when this session now holds the slot's advisory lock; it goes with the session."""
+    row = connection.execute(
+        "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))",
+        (f"noggin slot {holder.host}/{holder.slot}",),
+    ).fetchone()
+    assert row is not None
+    return bool(row[0])
+
+
+def refuse_second_instance(connection: session.Connection, *, holder: queue.Holder) -> None:
+    """Nothing, unless another installation is at work under the same host name.
+
+    Raises: AlreadyRunning naming the other instance.
+    """
+    row = connection.execute(
+        "SELECT instance, pid FROM fleet_workers WHERE host = %s AND instance <> %s"
+        " AND state <> 'stopped' AND heartbeat_at > clock_timestamp() - make_interval(secs => %s)"
+        " LIMIT 1",
+        (holder.host, holder.instance, _ALIVE_S),
+    ).fetchone()
+    if row is not None:
+        raise errors.AlreadyRunning(
+            f"another installation (instance {row[0]}, pid {row[1]}) works on this database"
+            f" under the host name {holder.host!r}",
+            remedy="give each installation its own fleet.host, or stop the other one",
+        )
+
+
+def register(connection: session.Connection, *, holder: queue.Holder, pid: int, version: str) -> None:
+    """Write the host down, and the slot with its new tenant."""
+    connection.execute(
+        "INSERT INTO fleet_hosts (host, instance, version) VALUES (%s, %s, %s)"
+        " ON CONFLICT (host) DO UPDATE SET instance = excluded.instance, version = excluded.version,"
+        " heartbeat_at = clock_timestamp()",
+        (holder.host, holder.instance, version),
+    )
+    connection.execute(
+        "INSERT INTO fleet_workers (host, slot, instance, boot, pid, state)"
+        " VALUES (%s, %s, %s, %s, %s, 'running') ON CONFLICT (host, slot) DO UPDATE SET"
+        " instance = excluded.instance, boot = excluded.boot, pid = excluded.pid, state = 'running',"
+        " busy = 0, tip = NULL, started_at = clock_timestamp(), heartbeat_at = clock_timestamp()",
+        (holder.host, holder.slot, holder.instance, holder.boot, pid),
+    )
+
+
+def sign_off(connection: session.Connection, *, holder: queue.Holder) -> None:
+    """Mark the slot stopped, unless a newer tenant has it already."""
+    connection.execute(
+        "UPDATE fleet_workers SET state = 'stopped', busy = 0, tip = NULL,"
+        " heartbeat_at = clock_timestamp() WHERE host = %s AND slot = %s AND boot = %s",
+        (holder.host, holder.slot, holder.boot),
+    )
+
+
+def beat_host(connection: session.Connection, *, host: str, leader: bool) -> None:
+    """The monitor's heartbeat: this host is alive, and whether it leads."""
+    connection.execute(
+        "UPDATE fleet_hosts SET heartbeat_at = clock_timestamp(), leader = %s WHERE host = %s",
+        (leader, host),
+    )
+
+
+def lead(connection: session.Connection) -> bool:
+    """True when this session holds the leader's lock, taken now or before (asks once per session)."""
+    row = connection.execute(
+        "SELECT pg_try_advisory_lock(hashtextextended('noggin leader', 0))"
+    ).fetchone()
+    assert row is not None
+    return bool(row[0])

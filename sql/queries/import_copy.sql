@@ -1,0 +1,2 @@
+-- Rows into the staging table.
+COPY import_staged FROM STDIN
