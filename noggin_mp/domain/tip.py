@@ -78,7 +78,7 @@ def is_tip(text: str) -> bool:
     """
     return (
         1 <= len(text) <= MAX_TIP_CHARS
-        and text.isprintable()
+        and text.isprintable()  # which leaves the plain space as the only white space
         and "/" not in text
-        and not any(char.isspace() for char in text)
+        and " " not in text
     )

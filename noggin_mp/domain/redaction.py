@@ -1,0 +1,31 @@
+"""Texts with their secrets taken out: passwords in DSNs and URLs, bearer tokens, known values."""
+
+import re
+from collections.abc import Iterable
+
+MASK = "***"
+
+# Greedy up to the last @: an unescaped @ or / in a password must not let its tail through.
+_USER_INFO = re.compile(r"(?<=://)([^\s'\"/@:]*):[^\s'\"]*@")
+_PASSWORD = re.compile(
+    r"\b(password|passwd|sslpassword)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.I
+)
+_BEARER = re.compile(r"\b(bearer)\s+[A-Za-z0-9._~+/=-]{8,}", re.I)
+_SECRET_NAME = re.compile(
+    r"(^|[_.\- ])(token|authorization|password|passwd|secret|credential|api_?key)s?$", re.I
+)
+
+
+def is_secret_name(name: str) -> bool:
+    """True when a value under this key is never shown (`token`, `db_password`, `Authorization`)."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def scrub(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` without passwords of DSNs and URLs, without bearer tokens and without `secrets`."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, MASK)
+    text = _USER_INFO.sub(rf"\1:{MASK}@", text)
+    text = _PASSWORD.sub(rf"\1\2{MASK}", text)
+    return _BEARER.sub(rf"\1 {MASK}", text)

@@ -1,0 +1,200 @@
+"""One slot of the fleet: the life of its successive tenants, from beats, exits and deadlines.
+
+All times are monotonic seconds that the caller hands in.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ChildKind(StrEnum):
+    """What a child of the supervisor is."""
+
+    WORKER = "worker"
+    MONITOR = "monitor"
+
+
+class SlotState(StrEnum):
+    """Where a slot is; the values appear in supervisor.json."""
+
+    WAITING = "waiting"  # to be spawned at `due_at`
+    STARTING = "starting"  # spawned, no beat yet
+    RUNNING = "running"
+    DRAINING = "draining"  # TERM was sent
+    HUNG = "hung"  # ABRT was sent
+    KILLED = "killed"  # KILL was sent
+    PARKED = "parked"  # failed too often; left alone
+    GONE = "gone"  # ended, and not wanted again
+
+
+LIVE = frozenset(
+    {SlotState.STARTING, SlotState.RUNNING, SlotState.DRAINING, SlotState.HUNG, SlotState.KILLED}
+)
+"""In these states the slot has a process."""
+
+
+class Sign(StrEnum):
+    """A signal by its short name."""
+
+    TERM = "TERM"
+    QUIT = "QUIT"  # abort: a second TERM could merge with the first, so it has its own signal
+    ABRT = "ABRT"
+    KILL = "KILL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The numbers of supervision, in seconds unless the name says otherwise.
+
+    Source: design page 6; grace and watchdog come from the settings.
+    """
+
+    grace_s: float = 30.0
+    watchdog_s: float = 120.0
+    abort_s: float = 5.0
+    """From ABRT to KILL, and from an abort to KILL."""
+    backoff_first_s: float = 0.5
+    backoff_max_s: float = 30.0
+    healthy_s: float = 60.0
+    park_after_exits: int = 5
+    park_window_s: float = 60.0
+    quick_exit_s: float = 1.0
+    """A clean exit that nobody asked for counts as a failure when it comes sooner than this."""
+    lapse_s: float = 5.0
+    """A loop turn longer than this means the supervisor itself was stopped: no child is blamed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How a child ended: `code` is its exit status, or None with the number of the signal."""
+
+    code: int | None
+    signal: int | None = None
+
+    @property
+    def clean(self) -> bool:
+        """True for exit status 0."""
+        return self.code == 0
+
+    def __str__(self) -> str:
+        return f"exit code {self.code}" if self.code is not None else f"signal {self.signal}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Slot:
+    """A numbered place for one child at a time."""
+
+    kind: ChildKind
+    number: int
+    state: SlotState = SlotState.WAITING
+    wanted: bool = True
+    """False: not spawned again when the present tenant ends."""
+    generation: int = 0
+    """Of the settings that the present tenant runs with."""
+    pid: int | None = None
+    busy: int = 0
+    due_at: float = 0.0
+    spawned_at: float = 0.0
+    beat_at: float = 0.0
+    deadline: float | None = None
+    streak: int = 0
+    """Failures in a row, for the backoff."""
+    failures: deque[float] = field(default_factory=deque)
+
+    @property
+    def live(self) -> bool:
+        """True while the slot has a process."""
+        return self.state in LIVE
+
+    @property
+    def name(self) -> str:
+        """`monitor` or `worker 3`."""
+        return self.kind if self.kind is ChildKind.MONITOR else f"{self.kind} {self.number}"
+
+    def spawned(self, *, now: float, pid: int, generation: int) -> None:
+        """Account for a new tenant."""
+        self.state, self.pid, self.generation = SlotState.STARTING, pid, generation
+        self.spawned_at = self.beat_at = now
+        self.busy, self.deadline = 0, None
+
+    def beat(self, *, now: float, busy: int) -> None:
+        """Account for a beat; the first makes the tenant ready."""
+        self.beat_at, self.busy = now, busy
+        if self.state is SlotState.STARTING:
+            self.state = SlotState.RUNNING
+
+    def asked_to_end(self, *, deadline: float) -> None:
+        """Account for a TERM: the tenant has until `deadline`, or an earlier one it had."""
+        if self.state is SlotState.KILLED:
+            return
+        if self.state is SlotState.HUNG and self.deadline is not None:
+            deadline = min(deadline, self.deadline)
+        self.state, self.deadline = SlotState.DRAINING, deadline
+
+    def exited(self, *, now: float, exit_: Exit, rules: Rules, jitter: float) -> None:
+        """Account for the tenant's end: wait for the next one, park, or be gone.
+
+        `jitter` in [0, 1) spreads the backoff between a half and the whole of it.
+        """
+        asked = self.state is SlotState.DRAINING
+        quick = now - self.spawned_at < rules.quick_exit_s
+        failed = not asked and (not exit_.clean or quick)
+        if now - self.spawned_at >= rules.healthy_s:
+            self.streak = 0
+        self.pid, self.busy, self.deadline = None, 0, None
+        self.state = SlotState.WAITING if self.wanted else SlotState.GONE
+        self.due_at = now
+        if failed and self.wanted:
+            self._failed(now=now, rules=rules, jitter=jitter)
+
+    def spawn_failed(self, *, now: float, rules: Rules, jitter: float) -> None:
+        """Account for a fork that the system refused: the same as an exit at once."""
+        self.spawned_at = now
+        self._failed(now=now, rules=rules, jitter=jitter)
+
+    def _failed(self, *, now: float, rules: Rules, jitter: float) -> None:
+        self.failures.append(now)
+        while self.failures and now - self.failures[0] > rules.park_window_s:
+            self.failures.popleft()
+        if self.kind is ChildKind.WORKER and len(self.failures) >= rules.park_after_exits:
+            self.state = SlotState.PARKED
+            return
+        if self.streak > 0:
+            whole = min(rules.backoff_max_s, rules.backoff_first_s * 2 ** min(self.streak - 1, 16))
+            self.due_at = now + whole * (0.5 + jitter / 2)
+        self.streak += 1
+
+    def unpark(self, *, now: float) -> None:
+        """Give a parked slot a fresh start."""
+        if self.state is SlotState.PARKED:
+            self.state, self.due_at, self.streak = SlotState.WAITING, now, 0
+            self.failures.clear()
+
+    def overdue(self, *, now: float, rules: Rules) -> Sign | None:
+        """The signal due to a tenant past its deadline or without a beat, accounted for."""
+        if self.state in (SlotState.STARTING, SlotState.RUNNING):
+            if now - self.beat_at < rules.watchdog_s:
+                return None
+            self.state, self.deadline = SlotState.HUNG, now + rules.abort_s
+            return Sign.ABRT
+        if self.state in (SlotState.DRAINING, SlotState.HUNG):
+            if self.deadline is None or now < self.deadline:
+                return None
+            return self.kill()
+        return None
+
+    def kill(self) -> Sign:
+        """KILL, accounted for. A tenant that was asked to end stays a tenant that was asked."""
+        if self.state is not SlotState.DRAINING:
+            self.state = SlotState.KILLED
+        self.deadline = None
+        return Sign.KILL
+
+    def next_at(self, *, rules: Rules) -> float | None:
+        """When something about this slot will be due, if nothing happens before."""
+        if self.state is SlotState.WAITING:
+            return self.due_at
+        if self.state in (SlotState.STARTING, SlotState.RUNNING):
+            return self.beat_at + rules.watchdog_s
+        return self.deadline

@@ -1,0 +1,208 @@
+"""One YAML file as plain data, with the place of every key and value, and every fault found.
+
+Booleans are only `true` and `false`, numbers only decimal, and dates stay text: `no`, `1:30`, `010`
+and `2025-01-01` would otherwise turn into something nobody wrote.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from noggin_mp.domain import errors
+from noggin_mp.settings import excerpt
+
+KeyPath = tuple[str | int, ...]
+MAX_BYTES = 1 << 20
+MAX_NODES = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where in which file; line and column count from 1."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+
+    def problem(self, message: str, remedy: str = "") -> errors.Problem:
+        """A problem at this place."""
+        return errors.Problem(
+            file=self.file, line=self.line, column=self.column, message=message, remedy=remedy
+        )
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+
+
+@dataclass(slots=True, kw_only=True)
+class Document:
+    """What a file says: data, and by key path the places of keys and of values."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    keys: dict[KeyPath, Place] = field(default_factory=dict)
+    places: dict[KeyPath, Place] = field(default_factory=dict)
+    problems: list[errors.Problem] = field(default_factory=list)
+    empty: bool = False
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with the few implicit types of YAML 1.2."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first
+    )
+
+
+def read(path: Path, *, name: str | None = None) -> Document:
+    """The document in `path`, called `name` in messages; faults are in its `problems`."""
+    shown = name or str(path)
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        return Document(problems=[_unreadable(shown, error)])
+    if len(raw) > MAX_BYTES:
+        message = "is larger than 1 MiB, which no configuration is"
+        return Document(problems=[Place(file=shown).problem(message)])
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return Document(problems=[_not_utf8(shown, raw, error.start)])
+    return parse(text, name=shown)
+
+
+def parse(text: str, *, name: str) -> Document:
+    """The document in `text`, called `name` in messages; faults are in its `problems`."""
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        return Document(problems=[excerpt.syntax_problem(error, text, name)])
+    except RecursionError:
+        return Document(problems=[Place(file=name).problem("is nested too deeply")])
+    if node is None:
+        return Document(empty=True)
+    return _Builder(name).build(node)
+
+
+def _unreadable(name: str, error: OSError) -> errors.Problem:
+    place = Place(file=name)
+    if isinstance(error, FileNotFoundError):
+        return place.problem("there is no such file", "create it or name another with -c")
+    if isinstance(error, IsADirectoryError):
+        return place.problem("is a directory, not a file", "name the file in it with -c")
+    if isinstance(error, PermissionError):
+        return place.problem(
+            "may not be read by this user", f"run: sudo chmod a+r {name} (or change its owner)"
+        )
+    return place.problem(f"cannot be read: {error.strerror or error}")
+
+
+def _not_utf8(name: str, raw: bytes, at: int) -> errors.Problem:
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        message, remedy = "is UTF-16, not UTF-8", "save it as UTF-8"
+        return Place(file=name, line=1, column=1).problem(message, remedy)
+    line = raw.count(b"\n", 0, at) + 1
+    column = len(raw[raw.rfind(b"\n", 0, at) + 1 : at].decode("utf-8", "replace")) + 1
+    return Place(file=name, line=line, column=column).problem(
+        f"byte {raw[at]:#04x} is not UTF-8", "save the file as UTF-8"
+    )
+
+
+class _Builder:
+    """Turns YAML nodes into plain data, noting places and faults."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._document = Document()
+        self._open: set[int] = set()
+        self._count = 0
+
+    def build(self, node: yaml.Node) -> Document:
+        """The document under the root `node`."""
+        data = self._value(node, ())
+        if isinstance(data, dict):
+            self._document.data = data
+        elif data is None:
+            self._document.empty = not self._document.problems
+        else:
+            self._fault(node, "must be a mapping of sections", "start it like `database:`")
+        return self._document
+
+    def _place(self, node: yaml.Node) -> Place:
+        mark = node.start_mark
+        return Place(file=self._name, line=mark.line + 1, column=mark.column + 1)
+
+    def _fault(self, node: yaml.Node, message: str, remedy: str = "") -> None:
+        self._document.problems.append(self._place(node).problem(message, remedy))
+
+    def _value(self, node: yaml.Node, path: KeyPath) -> Any:
+        self._count += 1
+        if self._count > MAX_NODES:
+            if self._count == MAX_NODES + 1:
+                self._fault(node, "the file holds too many values (aliases of aliases?)")
+            return None
+        self._document.places[path] = self._place(node)
+        if id(node) in self._open:
+            self._fault(node, "an alias refers to the very value it stands in")
+            return None
+        self._open.add(id(node))
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node, path)
+            if isinstance(node, yaml.SequenceNode):
+                return [self._value(item, (*path, at)) for at, item in enumerate(node.value)]
+            return self._scalar(node)
+        finally:
+            self._open.discard(id(node))
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._fault(
+                    key, "a key must be a word", "values that start with { or [ need quotes"
+                )
+                continue
+            name = str(key.value)
+            here = (*path, name)
+            if name == "<<":
+                self._fault(key, "merge keys (<<) are not supported", "write the keys out")
+            elif name in made:
+                first = self._document.keys[here].line
+                self._fault(key, f'the key "{name}" is given twice', f"line {first} has it already")
+            else:
+                self._document.keys[here] = self._place(key)
+                made[name] = self._value(value, here)
+        return made
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        kind = str(node.tag).removeprefix("tag:yaml.org,2002:")
+        text = str(node.value)
+        if kind == "str":
+            return text
+        if kind == "null":
+            return None
+        try:
+            if kind == "bool":
+                return {"true": True, "false": False}[text.lower()]
+            if kind == "int":
+                return int(text)
+            if kind == "float":
+                return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        except (KeyError, ValueError):
+            self._fault(node, f"is marked as {kind} but is none")
+            return None
+        self._fault(node, "tags (!...) are not supported", "put the value in quotes")
+        return None

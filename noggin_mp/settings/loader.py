@@ -1,0 +1,211 @@
+"""Finds the configuration, reads it, and gives settings or every fault in it at once."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from noggin_mp.domain import errors
+from noggin_mp.settings import checks, document, expand, faults, values
+from noggin_mp.settings.document import Document, KeyPath, Place
+from noggin_mp.settings.schema import Settings
+
+PLACES = (Path("config/noggin.yaml"), Path("/etc/noggin-mp/noggin.yaml"))
+"""Where the configuration is looked for when neither -c nor NOGGIN_CONFIG names it."""
+
+VARIABLE = "NOGGIN_CONFIG"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Settings, and where they come from.
+
+    `file` is None when no file was found and everything is a default. `origins` tells for each
+    given key (as a path) where it is written. `notes` work but deserve a look.
+    """
+
+    settings: Settings
+    file: Path | None
+    files: tuple[Path, ...]
+    origins: Mapping[KeyPath, Place]
+    notes: tuple[errors.Problem, ...]
+
+
+def load(path: Path | None, *, env: Mapping[str, str]) -> Settings:
+    """The settings in `path`, or in the first file found; defaults when there is none.
+
+    Raises: ConfigError with every problem found.
+    """
+    return read(path, env=env).settings
+
+
+def find(path: Path | None, *, env: Mapping[str, str]) -> tuple[Path | None, str]:
+    """The file to read and who named it (`-c`, `NOGGIN_CONFIG`, or empty when it was found)."""
+    if path is not None:
+        return path, "-c"
+    if env.get(VARIABLE):
+        return Path(env[VARIABLE]), VARIABLE
+    return next((place for place in PLACES if _is_there(place)), None), ""
+
+
+def read(path: Path | None, *, env: Mapping[str, str]) -> Loaded:
+    """The settings with their origins. Raises: ConfigError with every problem found."""
+    file, named_by = find(path, env=env)
+    if file is None:
+        return _validated(Document(empty=True), file=None, files=(), env=env)
+    folder = file.parent / "conf.d"
+    try:
+        drop_ins = sorted(one for one in folder.iterdir() if one.suffix == ".yaml")
+    except FileNotFoundError:
+        drop_ins = []
+    except OSError as error:
+        raise _error(
+            file, [Place(file=str(folder)).problem(f"cannot be read: {error.strerror}")], ()
+        ) from None
+    if named_by == VARIABLE and not _is_there(file):
+        problem = Place(file=str(file)).problem(
+            f"there is no such file (named by {VARIABLE})", f"create it or unset {VARIABLE}"
+        )
+        raise _error(file, [problem], ())
+    files = (file, *drop_ins)
+    documents = [document.read(one) for one in files]
+    return _validated(_merged(documents), file=file, files=files, env=env)
+
+
+def _is_there(path: Path) -> bool:
+    """False only when there is nothing; what may not be looked at is there, and gets told so."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _merged(documents: list[Document]) -> Document:
+    """One document: later ones win key by key; lists are replaced whole."""
+    whole = Document(empty=all(one.empty for one in documents))
+    for one in documents:
+        whole.problems += one.problems
+        whole.data = _overlaid(whole.data, one.data, (), whole, one)
+    return whole
+
+
+def _overlaid(
+    below: dict[str, Any], above: dict[str, Any], path: KeyPath, whole: Document, one: Document
+) -> dict[str, Any]:
+    made = dict(below)
+    for name, value in above.items():
+        here = (*path, name)
+        old = made.get(name)
+        if isinstance(old, dict) and value is None:
+            continue  # a section that is named and left empty takes nothing away
+        whole.keys[here] = one.keys[here]
+        if isinstance(old, dict) and isinstance(value, dict):
+            made[name] = _overlaid(old, value, here, whole, one)
+            continue
+        for places in (whole.keys, whole.places):
+            for stale in [known for known in places if known[: len(here)] == here]:
+                del places[stale]
+        made[name] = value
+        whole.keys |= {known: at for known, at in one.keys.items() if known[: len(here)] == here}
+        whole.places |= {
+            known: at for known, at in one.places.items() if known[: len(here)] == here
+        }
+    return made
+
+
+def _validated(
+    whole: Document, *, file: Path | None, files: tuple[Path, ...], env: Mapping[str, str]
+) -> Loaded:
+    name = str(file) if file else "the defaults"
+    for at in (whole.keys, whole.places):
+        at.update(_normal_hosts(at))
+    places = faults.Places(file=name, keys=whole.keys, values=whole.places)
+    expansion = expand.expand(whole, env=env, defaults=_defaults())
+    problems = [*whole.problems, *expansion.problems]
+    settings, refused, dropped = _settings(expansion.data, places)
+    problems += refused
+    unsure = {*expansion.dropped, *dropped}
+    for keys, message, remedy in checks.complaints(settings, lambda p: places.given(p) is not None):
+        if not any(_touches(key, unsure) for key in keys):
+            problems.append(places.first_given(keys).problem(message, remedy))
+    if problems:
+        raise _error(file, problems, files)
+    notes = [
+        places.first_given(keys).problem(message, remedy)
+        for keys, message, remedy in checks.notes(settings)
+    ]
+    if file is None:
+        notes.insert(0, Place(file="noggin-mp").problem("no file was found: all is default"))
+    elif whole.empty:
+        notes.insert(0, Place(file=name).problem("the file is empty: all is default"))
+    return Loaded(
+        settings=settings, file=file, files=files, origins=whole.places, notes=tuple(notes)
+    )
+
+
+def _normal_hosts(places: Mapping[KeyPath, Place]) -> dict[KeyPath, Place]:
+    """The places under `hosts` again, under the hosts' normal names, as the settings have them."""
+    normal = {}
+    for path, place in places.items():
+        if len(path) > 2 and path[0] in ("breaker", "pacing") and path[1] == "hosts":
+            with contextlib.suppress(ValueError):
+                normal[(*path[:2], values.normal_host(str(path[2])), *path[3:])] = place
+    return normal
+
+
+def _touches(key: KeyPath, unsure: set[KeyPath]) -> bool:
+    """True when `key`, or what holds it, or something in it, is one of `unsure`."""
+    return any(key[: len(path)] == path[: len(key)] for path in unsure)
+
+
+def _settings(
+    data: dict[str, Any], places: faults.Places
+) -> tuple[Settings, list[errors.Problem], list[KeyPath]]:
+    """Settings from what is valid, the faults of the rest, and the paths left out."""
+    problems: list[errors.Problem] = []
+    dropped: list[KeyPath] = []
+    while True:
+        try:
+            return Settings.model_validate(data), problems, dropped
+        except ValidationError as error:
+            for path, problem in faults.problems(error, places):
+                problems.append(problem)
+                dropped.append(path)
+                data = _without(data, path)
+
+
+def _without(data: Any, path: KeyPath) -> Any:
+    """`data` without the value at `path`; an item of a list takes its whole list with it."""
+    if not isinstance(data, dict) or not path or path[0] not in data:
+        return data
+    head, rest = path[0], path[1:]
+    left = dict(data)
+    if not rest or not isinstance(data[head], dict) or rest[0] not in data[head]:
+        del left[head]
+        return left
+    left[head] = _without(data[head], rest)
+    return left
+
+
+def _defaults() -> dict[str, Any]:
+    return Settings().model_dump(by_alias=True)
+
+
+def _error(
+    file: Path | None, problems: list[errors.Problem], files: tuple[Path, ...]
+) -> errors.ConfigError:
+    order = {str(name): at for at, name in enumerate(files)}
+    ordered = tuple(
+        sorted(problems, key=lambda p: (order.get(p.file, -1), p.line or 0, p.column or 0))
+    )
+    if len(ordered) == 1:
+        return errors.ConfigError(str(ordered[0]), problems=ordered)
+    return errors.ConfigError(
+        f"the configuration {file or ''} has {len(ordered)} faults", problems=ordered
+    )

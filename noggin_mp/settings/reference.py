@@ -1,0 +1,142 @@
+"""The reference of every key: JSON Schema for editors, Markdown for people."""
+
+import json
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from noggin_mp.settings import policies, schema, tree
+
+_TITLE = "noggin_mp configuration"
+
+INTRODUCTION = """\
+# Configuration reference
+
+Made from the schema by `noggin-mp config schema --markdown`; a test keeps the two equal.
+`config/noggin.yaml` holds every key with its default.
+
+## Where it is read from
+
+The first of: `-c FILE`, the file that `NOGGIN_CONFIG` names, `config/noggin.yaml`,
+`/etc/noggin-mp/noggin.yaml`. With none of them everything is a default. Files in the folder
+`conf.d/` beside the file, `*.yaml` in name order, are laid over it key by key; a list is replaced
+whole.
+
+## The language
+
+| written | means |
+|---|---|
+| `${NAME}` | the environment variable NAME (upper case); an error when it is unset or empty |
+| `${NAME:-text}` | the same, or `text` when it is unset or empty; `text` may hold `${...}` too |
+| `${section.key}` | another key of the configuration (lower case), with its default if not given |
+| `$${` | a plain `${` |
+
+Booleans are `true` and `false` only. Durations are plain numbers of seconds. Sizes are numbers of
+bytes, or text like `500 MB` (powers of 1000) or `1 GiB` (powers of 1024). Relative paths start at
+the working directory.
+
+`noggin-mp config check` tells every fault at once, `config show -v` what is in effect and where it
+comes from, `config schema` prints a JSON Schema for editors.
+
+## The token
+
+`api.token` or `api.token_file`, not both. The environment is never read by itself: write
+`token: ${NOGGIN_TOKEN}`. Keep secrets out of the file: prefer `token_file` with mode 0600. It is
+read anew on each reload. White space around the token is dropped.
+
+## Layers of breaker and pacing
+
+`defaults` < `hosts.<host>` < `hosts.<host>.roles.<role>`; the roles are `api` (objects) and `media`
+(attachments). What a layer does not name, it inherits.
+"""
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the configuration file."""
+    made = schema.Settings.model_json_schema(by_alias=True)
+    layers = [name for name in made["$defs"] if name in ("BreakerLayer", "BreakerHost")]
+    for name in layers:
+        properties = made["$defs"][name]["properties"]
+        for alias, field in policies.ALIASES.items():
+            properties[alias] = properties[field] | {"title": f"Alias of {field}"}
+    for model in (made, *made["$defs"].values()):
+        properties = model.get("properties", {})
+        for key, takes in properties.items():
+            properties[key] = _or_expansion(takes)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": _TITLE}
+
+
+def _or_expansion(takes: dict[str, Any]) -> dict[str, Any]:
+    """What a key takes, or text with `${...}` in it where plain text would not do."""
+    kinds = ("type", "enum", "anyOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+    narrow = {key: takes[key] for key in kinds if key in takes}
+    if not narrow or narrow.get("type") in ("object", "array") or narrow == {"type": "string"}:
+        return takes
+    rest = {key: value for key, value in takes.items() if key not in narrow}
+    return rest | {"anyOf": [narrow, {"type": "string", "pattern": r"\$\{"}]}
+
+
+def markdown() -> str:
+    """The reference for people, as Markdown."""
+    return "\n".join([INTRODUCTION, "## Every key", *_tables()]) + "\n"
+
+
+def _tables() -> Iterator[str]:
+    section = None
+    for path, info in tree.walk():
+        if tree.HOSTS in path:
+            continue
+        here = ".".join(path[:-1])
+        if here != section:
+            section = here
+            yield from ("", f"### {here or 'Top level'}", "")
+            if here and "." not in here:
+                yield f"{schema.Settings.model_fields[here].description}\n"
+            yield "| key | default | takes | meaning |"
+            yield "|---|---|---|---|"
+        yield f"| `{path[-1]}` | {_default(info)} | {_takes(info)} | {_cell(info.description)} |"
+
+
+def _cell(text: str | None) -> str:
+    return (text or "").replace("|", "\\|")
+
+
+def _default(info: FieldInfo) -> str:
+    value = info.default
+    if value is None:
+        return "none"
+    if value == "":
+        return "empty"
+    if isinstance(value, Path):
+        value = str(value)
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def _takes(info: FieldInfo) -> str:
+    kind = _kind(info.annotation)
+    bounds = [_bound(part) for part in info.metadata]
+    return ", ".join([kind, *(bound for bound in bounds if bound)])
+
+
+def _bound(part: object) -> str:
+    words = (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most"))
+    for name, word in words:
+        limit = getattr(part, name, None)
+        if limit is not None:
+            return f"{word} {limit:,}" if isinstance(limit, int) else f"{word} {limit:g}"
+    return ""
+
+
+def _kind(annotation: Any) -> str:
+    if typing.get_origin(annotation) is typing.Literal:
+        return " or ".join(f"`{choice}`" for choice in typing.get_args(annotation))
+    if typing.get_origin(annotation) is list:
+        return "a list"
+    inner = [part for part in typing.get_args(annotation) if part is not type(None)]
+    if inner:
+        return f"{_kind(inner[0])} or none"
+    names = {bool: "true or false", int: "whole number", float: "number", Path: "path"}
+    return names.get(annotation, "text")
