@@ -1,5 +1,7 @@
 """Who works where: slots, their locks and heartbeats, as rows that every host can see."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Final
 
 from noggin_mp.domain import errors
@@ -13,10 +15,39 @@ def claim_slot(connection: session.Connection, *, holder: queue.Holder) -> bool:
     """True when this session now holds the slot's advisory lock; it goes with the session."""
     row = connection.execute(
         "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))",
-        (f"noggin slot {holder.host}/{holder.slot}",),
+        (_slot_key(holder),),
     ).fetchone()
     assert row is not None
     return bool(row[0])
+
+
+@contextlib.contextmanager
+def slot_lock(connection: session.Connection, *, holder: queue.Holder) -> Iterator[bool]:
+    """Hold the slot's advisory lock for a moment, if nobody has it: True inside when we do."""
+    claimed = claim_slot(connection, holder=holder)
+    try:
+        yield claimed
+    finally:
+        if claimed:
+            connection.execute(
+                "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (_slot_key(holder),)
+            )
+
+
+def slots_with_leases(
+    connection: session.Connection, *, host: str, instance: str
+) -> list[tuple[int, int | None]]:
+    """The slots of this installation that hold leases of a life that is over, each with that pid."""
+    return connection.execute(
+        "SELECT DISTINCT l.slot, w.pid FROM lease l LEFT JOIN fleet_workers w"
+        " ON w.host = l.host AND w.slot = l.slot"
+        " WHERE l.host = %s AND l.instance = %s",
+        (host, instance),
+    ).fetchall()
+
+
+def _slot_key(holder: queue.Holder) -> str:
+    return f"noggin slot {holder.host}/{holder.slot}"
 
 
 def refuse_second_instance(connection: session.Connection, *, holder: queue.Holder) -> None:
@@ -38,7 +69,9 @@ def refuse_second_instance(connection: session.Connection, *, holder: queue.Hold
         )
 
 
-def register(connection: session.Connection, *, holder: queue.Holder, pid: int, version: str) -> None:
+def register(
+    connection: session.Connection, *, holder: queue.Holder, pid: int, version: str
+) -> None:
     """Write the host down, and the slot with its new tenant."""
     connection.execute(
         "INSERT INTO fleet_hosts (host, instance, version) VALUES (%s, %s, %s)"

@@ -169,6 +169,11 @@ def release(
     )
 
 
+def finish(connection: session.Connection, *, token: LeaseToken) -> None:
+    """Drop a lease of which nothing is left: its TIPs are settled or handed back."""
+    connection.execute(statements.statement("settle_finish"), {"tokens": [token]})
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:
     """What a reap or an adoption gave back to the queue."""
@@ -211,6 +216,8 @@ class Promoted:
     next_run_at: datetime.datetime | None
 
 
+PROMOTE_LIMIT: Final = 1000
+"""How many retries one promotion moves at most; the literal in queue_promote."""
 BEFORE_ALL: Final = (datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC), 0)
 
 
@@ -219,7 +226,8 @@ def promote(
 ) -> Promoted:
     """Move due retries to ready, at most 1,000 a call (leader)."""
     row = connection.execute(
-        "SELECT taken, promoted, last_run_at, last_seq, next_run_at FROM queue_promote(%s, %s)", after
+        "SELECT taken, promoted, last_run_at, last_seq, next_run_at FROM queue_promote(%s, %s)",
+        after,
     ).fetchone()
     assert row is not None
     cursor = after if row[2] is None else (row[2], row[3])
@@ -259,15 +267,21 @@ class Drain:
         return not (self.ready or self.leased or self.due_within_horizon)
 
 
-def drain_state(
-    connection: session.Connection, *, horizon_s: float, since: datetime.datetime
-) -> Drain:
-    """Whether live work is left, and how many TIPs became dead letters since `since`."""
+def drain_state(connection: session.Connection, *, horizon_s: float, age_s: float) -> Drain:
+    """Whether live work is left, and how many TIPs became dead letters in the last `age_s`."""
     row = connection.execute(
-        statements.statement("drain_state"), {"horizon_s": horizon_s, "since": since}
+        statements.statement("drain_state"), {"horizon_s": horizon_s, "age_s": age_s}
     ).fetchone()
     assert row is not None
     return Drain(ready=row[0], leased=row[1], due_within_horizon=row[2], dead_since=row[3])
+
+
+def came_through(connection: session.Connection, *, tip: Tip) -> bool:
+    """True when nothing is left to do for `tip`: complete, or known not to exist."""
+    row = connection.execute(
+        "SELECT processing_status IN ('complete', 'not_found') FROM noggin_data WHERE tip = %s", (tip,)
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def is_bad_row(error: psycopg.Error) -> bool:

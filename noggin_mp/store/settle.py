@@ -222,7 +222,9 @@ def _state(settlement: Settlement) -> dict[str, object]:
 
 def _children(connection: session.Connection, passed: Sequence[Settlement]) -> None:
     attachments = [
-        {"record_tip": s.tip, **_plain(dataclasses.asdict(row))} for s in passed for row in s.attachments
+        {"record_tip": s.tip, **_plain(dataclasses.asdict(row))}
+        for s in passed
+        for row in s.attachments
     ]
     failures = [
         {

@@ -384,7 +384,7 @@ BEGIN
     SELECT array_agg(coalesce((SELECT r.seq FROM ready r WHERE r.prio = p.prio ORDER BY r.seq LIMIT 1), 0)
                      ORDER BY p.prio)
     INTO new_head FROM generate_series(0, 9) AS p (prio);
-    UPDATE queue_control SET head = new_head, updated_at = clock_timestamp()
+    UPDATE queue_control SET head = new_head
     WHERE head IS DISTINCT FROM new_head;
     RETURN new_head;
 END

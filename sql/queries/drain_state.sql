@@ -6,4 +6,5 @@ SELECT
             JOIN noggin_data d ON d.tip = held.tip AND d.gen = held.gen),
     EXISTS (SELECT FROM later l JOIN noggin_data d ON d.tip = l.tip AND d.gen = l.gen
             WHERE l.run_at <= clock_timestamp() + make_interval(secs => %(horizon_s)s)),
-    (SELECT count(*) FROM noggin_data WHERE permanently_failed AND updated_at >= %(since)s)
+    (SELECT count(*) FROM noggin_data WHERE permanently_failed
+        AND updated_at >= clock_timestamp() - make_interval(secs => %(age_s)s))

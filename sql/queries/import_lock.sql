@@ -1,2 +1,2 @@
--- One import at a time writes TIPs: two files that share TIPs in different order would deadlock.
+-- Wait for the import lock: two files that share TIPs in different order would deadlock.
 SELECT pg_advisory_xact_lock(hashtextextended('noggin import ' || current_schema(), 0))

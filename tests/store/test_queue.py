@@ -21,11 +21,11 @@ def add(conn: psycopg.Connection, *tips: str, status: str = "pending") -> None:
         )
 
 
-def take(conn: psycopg.Connection, k: int = 100, *, alone: bool = False, **holder: object) -> queue.Batch:
+def take(
+    conn: psycopg.Connection, k: int = 100, *, alone: bool = False, **holder: object
+) -> queue.Batch:
     cursor = queue.Cursor([queue.SUSPECTS] if alone else queue.PRIORITIES)
-    who = queue.Holder(
-        **{"host": "h", "slot": 0, "instance": HOLDER.instance, "boot": 1, **holder}
-    )
+    who = queue.Holder(**{"host": "h", "slot": 0, "instance": HOLDER.instance, "boot": 1, **holder})
     return queue.lease(conn, holder=who, cursor=cursor, k=k, lease_s=60)
 
 
@@ -68,9 +68,21 @@ def test_lease_gives_what_people_asked_for_first_when_priorities_differ(
 EDITS: list[tuple[str, str, int]] = [
     # (what an operator does to a complete, leased or dead row, where its entry must be, live entries)
     ("UPDATE noggin_data SET processing_status = 'pending'", "ready", 1),
-    ("UPDATE noggin_data SET processing_status = 'pending', next_retry_at = now() + interval '1 h'", "ready", 1),
-    ("UPDATE noggin_data SET processing_status = 'failed', next_retry_at = now() + interval '1 h'", "later", 1),
-    ("UPDATE noggin_data SET processing_status = 'failed', next_retry_at = now() - interval '1 h'", "ready", 1),
+    (
+        "UPDATE noggin_data SET processing_status = 'pending', next_retry_at = now() + interval '1 h'",
+        "ready",
+        1,
+    ),
+    (
+        "UPDATE noggin_data SET processing_status = 'failed', next_retry_at = now() + interval '1 h'",
+        "later",
+        1,
+    ),
+    (
+        "UPDATE noggin_data SET processing_status = 'failed', next_retry_at = now() - interval '1 h'",
+        "ready",
+        1,
+    ),
     ("UPDATE noggin_data SET processing_status = 'skipped'", "", 0),
     ("UPDATE noggin_data SET processing_status = 'failed', permanently_failed = true", "", 0),
     ("UPDATE noggin_data SET archived = true", "", 0),
@@ -125,7 +137,9 @@ def test_triggers_notify_once_when_many_rows_become_ready(conn: psycopg.Connecti
     assert heard == [""]
 
 
-def test_lease_drops_stale_entries_when_rows_were_skipped_or_deleted(conn: psycopg.Connection) -> None:
+def test_lease_drops_stale_entries_when_rows_were_skipped_or_deleted(
+    conn: psycopg.Connection,
+) -> None:
     add(conn, "gone", "skipped", "stays")
     conn.execute("DELETE FROM noggin_data WHERE tip = 'gone'")
     conn.execute("UPDATE noggin_data SET processing_status = 'skipped' WHERE tip = 'skipped'")
@@ -197,7 +211,9 @@ def test_release_hands_back_under_the_old_gen_when_only_some_are_named(
     again = take(conn)
     assert {item.tip: item.gen for item in again.items} == {"a": gens["a"], "c": gens["c"]}
     assert queue.release(conn, token=batch.token) == 1
-    assert conn.execute("SELECT count(*) FROM lease WHERE token = %s", (batch.token,)).fetchone() == (0,)
+    assert conn.execute(
+        "SELECT count(*) FROM lease WHERE token = %s", (batch.token,)
+    ).fetchone() == (0,)
 
 
 def test_release_says_lost_when_the_lease_ran_out(conn: psycopg.Connection) -> None:
@@ -213,7 +229,9 @@ def test_renew_names_only_living_leases_when_one_ran_out(conn: psycopg.Connectio
     add(conn, "a", "b")
     first, second = take(conn, 1), take(conn, 1)
     assert first.token is not None and second.token is not None
-    conn.execute("UPDATE lease SET lease_until = clock_timestamp() WHERE token = %s", (first.token,))
+    conn.execute(
+        "UPDATE lease SET lease_until = clock_timestamp() WHERE token = %s", (first.token,)
+    )
     kept = queue.renew(conn, tokens=[first.token, second.token], lease_s=60)
     assert kept == {second.token}
 
@@ -223,7 +241,9 @@ def test_reap_returns_uncharged_when_a_lease_ran_out(conn: psycopg.Connection) -
     take(conn)
     assert queue.reap(conn, max_attempts=5, backoff_s=60).tips == 0
     expire(conn)
-    assert queue.reap(conn, max_attempts=5, backoff_s=60) == queue.Returned(leases=1, tips=2, charged=0)
+    assert queue.reap(conn, max_attempts=5, backoff_s=60) == queue.Returned(
+        leases=1, tips=2, charged=0
+    )
     rows = conn.execute(
         "SELECT processing_status, retry_count, interruptions, permanently_failed FROM noggin_data"
     ).fetchall()
@@ -238,7 +258,10 @@ def test_reap_leaves_a_locked_row_for_the_next_turn_when_somebody_holds_it(
     add(conn, "a", "b")
     take(conn)
     expire(conn)
-    with session.connect(migrated, schema="noggin_schema", application_name="t") as other, other.transaction():
+    with (
+        session.connect(migrated, schema="noggin_schema", application_name="t") as other,
+        other.transaction(),
+    ):
         other.execute("SELECT FROM noggin_data WHERE tip = 'a' FOR UPDATE")
         assert queue.reap(conn, max_attempts=5, backoff_s=60).tips == 1
         assert live(conn) == {"a": 1, "b": 1}
@@ -328,7 +351,9 @@ def test_lease_one_takes_the_named_tip_when_it_is_complete(conn: psycopg.Connect
     assert queue.lease_one(conn, holder=HOLDER, tip=Tip("nobody"), lease_s=60) is None
 
 
-def test_update_of_many_rows_stays_linear_when_the_first_was_of_one(conn: psycopg.Connection) -> None:
+def test_update_of_many_rows_stays_linear_when_the_first_was_of_one(
+    conn: psycopg.Connection,
+) -> None:
     """The trigger's plan is cached from one row; a nested loop would take minutes for these."""
     conn.execute("INSERT INTO noggin_data (tip) SELECT 't' || n FROM generate_series(1, 30000) n")
     conn.execute("UPDATE noggin_data SET processing_status = 'skipped' WHERE tip = 't1'")

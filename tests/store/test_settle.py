@@ -72,7 +72,11 @@ def failed(item: queue.Leased, **changes: object) -> settle.Settlement:
             "attachments": (),
             "unknown_hashes": (),
             "error_message": "HTTP 500",
-            "failures": (settle.Failure(error_type="api_failed", message="HTTP 500", details={"status": 500}),),
+            "failures": (
+                settle.Failure(
+                    error_type="api_failed", message="HTTP 500", details={"status": 500}
+                ),
+            ),
             **changes,
         },
     )
@@ -106,7 +110,9 @@ def test_settle_writes_record_and_children_and_ends_the_lease(conn: psycopg.Conn
         "SELECT processing_status, retry_count, next_retry_at > now() + interval '50 s',"
         " last_error_message FROM noggin_data WHERE tip = 'b'",
     ) == ("api_failed", 1, True, "HTTP 500")
-    assert count(conn, ["lease", "later", "ready", "attachments", "unknown_hashes", "processing_errors"]) == [0, 1, 0, 1, 1, 1]
+    assert count(
+        conn, ["lease", "later", "ready", "attachments", "unknown_hashes", "processing_errors"]
+    ) == [0, 1, 0, 1, 1, 1]
 
 
 def test_settle_keeps_the_lease_when_only_a_part_is_settled(conn: psycopg.Connection) -> None:

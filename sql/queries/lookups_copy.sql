@@ -1,0 +1,2 @@
+-- Names into the staging table.
+COPY lookups_staged FROM STDIN

@@ -1,0 +1,54 @@
+"""The parts every test may ask for: a real Postgres server, fresh databases, a connection."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from noggin_mp.store import session
+from tests.support import postgres
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Names the run in its first process; xdist's workers inherit the name."""
+    if not hasattr(config, "workerinput"):
+        postgres.begin()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Removes what the run made, when its first process ends."""
+    if not hasattr(config, "workerinput") and postgres.RUN in os.environ:
+        postgres.end(Path(os.environ.pop(postgres.RUN)))
+
+
+@pytest.fixture(scope="session")
+def server_dsn() -> str:
+    """A DSN of a server whose role may create databases."""
+    return postgres.server_dsn()
+
+
+@pytest.fixture
+def database(server_dsn: str) -> Iterator[str]:
+    """The DSN of a fresh, empty database."""
+    dsn = postgres.create_database(server_dsn)
+    yield dsn
+    postgres.drop_database(dsn)
+
+
+@pytest.fixture
+def migrated(server_dsn: str) -> Iterator[str]:
+    """The DSN of a fresh database with all migrations."""
+    template = postgres.migrated_template(server_dsn)
+    dsn = postgres.create_database(server_dsn, template=template)
+    postgres.migrate(dsn)
+    yield dsn
+    postgres.drop_database(dsn)
+
+
+@pytest.fixture
+def conn(migrated: str) -> Iterator[session.Connection]:
+    """An autocommit session with a migrated database, its search_path on our schema."""
+    connection = session.connect(migrated, schema=postgres.SCHEMA, application_name="tests")
+    yield connection
+    connection.close()

@@ -1,0 +1,315 @@
+"""The breaker's SQL functions, one step of the protocol after another, on real sessions."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from noggin_mp.domain import breaker
+from noggin_mp.store import breaker as store
+from noggin_mp.store import session
+from tests.support import postgres
+from tests.support.wait import until
+
+HOST = "api.example"
+API = "api.example:api"
+POLICY = breaker.Policy(open_duration_s=0.05, open_jitter=0, probe_deadline_s=0.2, fail_max=3)
+Make = Callable[[str], store.Store]
+
+
+@pytest.fixture
+def worker(migrated: str) -> Iterator[Make]:
+    pools = []
+
+    def make(name: str) -> store.Store:
+        pool = session.open_pool(migrated, schema=postgres.SCHEMA, application_name=name)
+        pools.append(pool)
+        return store.Store(pool, worker=name)
+
+    yield make
+    for pool in pools:
+        pool.close()
+
+
+def fail(of: store.Store, tip: str, *, epoch: int = 0, **values: Any) -> dict[str, Any]:
+    policy = values.pop("policy", POLICY)
+    tally = store.Tally(failed=1, **values)
+    return of.report(scope=API, epoch=epoch, tip=tip, reason="x", tally=tally, policy=policy)
+
+
+def trip(of: store.Store) -> dict[str, Any]:
+    for number in range(POLICY.fail_max):
+        row = fail(of, f"t{number}")
+    return row
+
+
+def end(probe: store.Probe, result: str, *, tip: str = "t", token: str = "") -> dict[str, Any]:
+    return probe.done(result=result, fingerprint=token, tip=tip, reason="x", policy=POLICY)
+
+
+def seize(of: store.Store, *, scope: str = API, token: str = "") -> store.Probe:
+    return until(lambda: of.try_probe(scope=scope, fingerprint=token, policy=POLICY)[1])
+
+
+def types(conn: session.Connection) -> list[str]:
+    return [row["event_type"] for row in reversed(store.events(conn, limit=100))]
+
+
+def test_report_trips_once_when_many_fail_at_the_same_epoch(
+    worker: Make, conn: session.Connection
+) -> None:
+    a, b = worker("h/0"), worker("h/1")
+    charges = [fail(of, f"{of.worker}{n}")["charge"] for n in range(3) for of in (a, b)]
+    assert charges == ["doubt", "doubt", "tripped", "stale", "stale", "stale"]
+    assert types(conn) == ["trip"]
+    [row] = store.show(conn)
+    assert (row["state"], row["epoch"], row["open_count"]) == ("open", 1, 1)
+
+
+def test_report_only_records_when_the_mode_is_observe(
+    worker: Make, conn: session.Connection
+) -> None:
+    policy = breaker.Policy(fail_max=1, mode="observe")
+    assert fail(worker("h/0"), "t", policy=policy)["charge"] == "doubt"
+    assert types(conn) == ["would_trip"]
+    assert store.show(conn)[0]["state"] == "closed"
+
+
+def test_report_charges_a_poisoned_tip_when_others_succeed_after_it(worker: Make) -> None:
+    of = worker("h/0")
+    assert fail(of, "poison")["charge"] == "doubt"
+    of.recovered(scope=API, epoch=0, tally=store.Tally(ok=1, ok_age_s=0.0), policy=POLICY)
+    assert fail(of, "poison")["charge"] == "witness"
+    assert fail(of, "poison")["charge"] == "doubt"  # nobody testified since
+    of.recovered(scope=API, epoch=0, tally=store.Tally(ok=1, ok_age_s=3600.0), policy=POLICY)
+    assert fail(of, "other")["charge"] == "doubt"
+
+
+def test_report_charges_a_tip_when_it_fails_three_times_all_alone(
+    worker: Make, conn: session.Connection
+) -> None:
+    of, policy = worker("h/0"), breaker.Policy(fail_max=5, sample_size=1000)
+    charges = [fail(of, "poison", policy=policy)["charge"] for _ in range(9)]
+    assert charges == ["doubt", "doubt", "alone"] * 3
+    assert store.show(conn)[0]["state"] == "closed"  # one TIP is no outage
+
+
+def test_quarantine_takes_one_worker_out_when_it_fails_alone_among_several(
+    worker: Make, conn: session.Connection
+) -> None:
+    sick, well = worker("h/0"), worker("h/1")
+    well.recovered(scope=API, epoch=0, tally=store.Tally(ok=50, ok_age_s=0.0), policy=POLICY)
+    charges = [fail(sick, f"t{n}")["charge"] for n in range(4)]
+    assert charges == ["doubt", "doubt", "quarantine", "quarantine"]
+    assert fail(well, "z")["charge"] == "doubt"  # the sick one's streak does not help to trip
+    assert types(conn) == ["quarantine"]
+    sick.recovered(scope=API, epoch=0, tally=store.Tally(ok=1), policy=POLICY)
+    assert store.show(conn)[0]["quarantined"] == 0
+
+
+def test_probe_goes_to_exactly_one_session_and_closes_after_serial_successes(
+    worker: Make, conn: session.Connection
+) -> None:
+    a, b = worker("h/0"), worker("h/1")
+    trip(a)
+    first = seize(a)
+    row, second = b.try_probe(scope=API, fingerprint="", policy=POLICY)
+    assert (second, row["why"]) == (None, "not due")
+    assert end(first, "success")["state"] == "half_open"
+    assert end(seize(b), "success")["state"] == "closed"
+    assert types(conn) == ["trip", "half_open", "probe", "probe", "close"]
+    assert store.show(conn)[0]["open_count"] == 0
+
+
+def test_probe_is_refused_when_its_lease_is_over_but_its_session_lives(worker: Make) -> None:
+    a, b = worker("h/0"), worker("h/1")
+    trip(a)
+    slow = seize(a)
+    row = until(
+        lambda: next(
+            (
+                r
+                for r, _ in [b.try_probe(scope=API, fingerprint="", policy=POLICY)]
+                if r["why"] == "held"
+            ),
+            None,
+        )
+    )
+    assert row["granted"] is False
+    assert end(slow, "failure")["state"] == "open"  # still its own: nobody took over
+    end(seize(b), "inconclusive")
+
+
+def test_probe_is_granted_anew_when_the_session_of_its_holder_died(
+    worker: Make, conn: session.Connection
+) -> None:
+    a, b = worker("h/0"), worker("h/1")
+    trip(a)
+    seize(a)
+    conn.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'h/0'"
+    )
+    probe = seize(b)
+    assert probe.row["epoch"] == 3
+    assert end(probe, "failure")["state"] == "open"
+
+
+def test_probe_done_changes_nothing_when_its_epoch_is_stale(
+    worker: Make, conn: session.Connection
+) -> None:
+    of = worker("h/0")
+    trip(of)
+    probe = seize(of)
+    store.force(conn, scope=API, verb="open", who="me", reason="test", seconds=60)
+    assert end(probe, "success")["charge"] == "stale"
+    assert store.show(conn)[0]["state"] == "forced_open"
+
+
+def test_probe_failures_escalate_and_charge_only_when_one_tip_is_all_there_is(
+    worker: Make, conn: session.Connection
+) -> None:
+    of = worker("h/0")
+    trip(of)
+    charges = [end(seize(of), "failure", tip=tip)["charge"] for tip in "aabaaa"]
+    assert charges == ["probe"] * 5 + ["alone"]
+    assert store.show(conn)[0]["open_count"] == 7
+
+
+def test_pause_never_shortens_and_is_one_event_when_many_say_so(
+    worker: Make, conn: session.Connection
+) -> None:
+    of = worker("h/0")
+    of.pause(scope=HOST, seconds=30, tip="a", reason="http_429")
+    first = store.show(conn)[0]["until"]
+    assert of.pause(scope=HOST, seconds=5, tip="b", reason="http_429")["state"] == "paused"
+    assert store.show(conn)[0]["until"] == first
+    of.pause(scope=HOST, seconds=30, tip="c", reason="http_429")
+    assert store.show(conn)[0]["until"] > first
+    assert types(conn) == ["pause"]
+
+
+def test_pause_is_over_when_its_time_is_up_without_any_writer(
+    worker: Make, conn: session.Connection
+) -> None:
+    worker("h/0").pause(scope=HOST, seconds=0.05, tip="a", reason="http_429")
+    until(lambda: store.show(conn)[0]["state"] == "closed")
+
+
+def test_pause_charges_the_third_429_of_a_tip_when_others_succeeded_since(worker: Make) -> None:
+    of = worker("h/0")
+    charge = [of.pause(scope=HOST, seconds=0.01, tip="x", reason="r")["charge"] for _ in range(3)]
+    assert charge == ["paused"] * 3
+    of.recovered(scope=API, epoch=0, tally=store.Tally(ok=1, ok_age_s=0.0), policy=POLICY)
+    assert of.pause(scope=HOST, seconds=0.01, tip="x", reason="r")["charge"] == "throttled"
+
+
+def refuse(of: store.Store, *, epoch: int = 0, token: str = "old", tip: str = "t") -> str:
+    row = of.auth_stop(scope=HOST, epoch=epoch, fingerprint=token, tip=tip, reason="http_401")
+    return str(row["charge"])
+
+
+def test_auth_stop_ends_when_a_new_token_passes_its_one_test(
+    worker: Make, conn: session.Connection
+) -> None:
+    of = worker("h/0")
+    assert [refuse(of), refuse(of)] == ["auth_stop", "closed"]
+    row, probe = of.try_probe(scope=HOST, fingerprint="old", policy=POLICY)
+    assert probe is None
+    assert row["remaining_s"] is None
+    probe = seize(of, scope=HOST, token="new")
+    assert end(probe, "success", token="new")["state"] == "closed"
+    assert refuse(of, epoch=0) == "stale"  # an answer to the old token, late
+    assert refuse(of, epoch=3, token="new") == "auth_stop"
+
+
+def test_auth_stop_stays_when_the_new_token_is_refused_too(worker: Make) -> None:
+    of = worker("h/0")
+    refuse(of)
+    row = end(seize(of, scope=HOST, token="new"), "refused", token="new")
+    assert (row["state"], row["fingerprint"]) == ("auth_stop", "new")
+    assert of.try_probe(scope=HOST, fingerprint="new", policy=POLICY)[1] is None
+
+
+def test_auth_stop_charges_a_tip_refused_again_when_others_pass_with_the_same_token(
+    worker: Make, conn: session.Connection
+) -> None:
+    of = worker("h/0")
+    refuse(of, tip="x")
+    view = store.force(conn, scope=HOST, verb="close", who="me", reason="token is fine")
+    of.recovered(scope=API, epoch=0, tally=store.Tally(ok=1, ok_age_s=0.0), policy=POLICY)
+    assert refuse(of, epoch=view["epoch"], tip="x") == "refused"
+    assert refuse(of, epoch=view["epoch"], tip="y") == "auth_stop"
+
+
+def test_force_is_audited_and_announced_once(worker: Make, conn: session.Connection) -> None:
+    conn.execute("LISTEN noggin_breaker")
+    store.force(conn, scope=HOST, verb="open", who="ann@host", reason="deploy", seconds=300)
+    [note] = list(conn.notifies(timeout=5, stop_after=1))
+    seen = json.loads(note.payload)
+    assert (seen["scope"], seen["state"], seen["epoch"]) == (HOST, "forced_open", 1)
+    assert 299 < seen["remaining_s"] <= 300
+    [row] = conn.execute("SELECT who, action, target, reason FROM audit_log").fetchall()
+    assert row == ("ann@host", "breaker open", HOST, "deploy")
+
+
+def test_fleet_pause_versions_grow_and_an_open_end_is_no_end(conn: session.Connection) -> None:
+    paused = store.pause_fleet(conn, who="a", reason="r", seconds=None)
+    assert (paused["state"], paused["paused_s"]) == ("paused", None)
+    resumed = store.resume_fleet(conn, who="a", reason="")
+    assert (resumed["state"], resumed["paused_s"]) == ("closed", 0)
+    assert resumed["epoch"] > paused["epoch"]
+
+
+def beat(conn: session.Connection, *, boot: int = 1, votes: Any = None) -> dict[str, Any]:
+    return store.beat(
+        conn,
+        host="h",
+        slot=0,
+        instance="6b1c1d5e-0b5c-4b0e-9a53-3d2f7f4d8c11",
+        boot=boot,
+        pid=1,
+        state="running",
+        busy=1,
+        tip="t",
+        votes=votes,
+    )
+
+
+def test_beat_signs_for_the_worker_and_brings_what_its_gate_must_know(
+    worker: Make, conn: session.Connection
+) -> None:
+    trip(worker("h/0"))
+    first, again = beat(conn), beat(conn)
+    assert again["now"] >= first["now"]
+    assert (first["paused"], first["pause_reason"], first["suspects"]) == (False, None, False)
+    assert {row["scope"]: row["state"] for row in first["scopes"]} == {API: "open", "*": "closed"}
+    row = conn.execute("SELECT count(*), min(started_at) < min(heartbeat_at) FROM fleet_workers")
+    assert row.fetchone() == (1, True)
+
+
+def test_beat_of_a_predecessor_does_not_sign_for_its_successor(conn: session.Connection) -> None:
+    beat(conn, boot=5)
+    beat(conn, boot=4)
+    assert conn.execute("SELECT boot FROM fleet_workers").fetchone() == (5,)
+
+
+def test_beat_trips_when_its_successes_complete_the_sample(
+    worker: Make, conn: session.Connection
+) -> None:
+    policy = breaker.Policy(fail_max=100, sample_size=4)
+    of = worker("h/0")
+    for tip in "ab":
+        fail(of, tip, policy=policy)
+    vote = {"scope": API, "epoch": 0, "ok": 2, "failed": 0, "slow": 0, "ok_age_s": 0.1}
+    vote |= {"window_s": policy.window_s, "policy": policy.as_dict()}
+    reply = beat(conn, votes=[vote])
+    assert {row["scope"]: row["state"] for row in reply["scopes"]}[API] == "open"
+
+
+def test_store_raises_unreachable_when_the_database_is_gone(worker: Make) -> None:
+    of = worker("h/0")
+    of.pool.close()
+    with pytest.raises((store.Unreachable, psycopg.Error)):
+        fail(of, "t")
