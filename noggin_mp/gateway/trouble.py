@@ -1,0 +1,45 @@
+"""From an OSError on our own disk to one sentence with the command that heals it."""
+
+import errno
+import os
+import pwd
+import shlex
+from pathlib import Path
+
+from noggin_mp.domain import errors
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def local(error: OSError, path: Path, *, doing: str) -> errors.LocalTrouble:
+    """DiskFull or PathUnusable for `error`, met while `doing` ("write to"...) `path`."""
+    said = os.strerror(error.errno) if error.errno else str(error)
+    sentence = f"cannot {doing} {path}: {said}"
+    if error.errno in _FULL:
+        return errors.DiskFull(
+            sentence, remedy=f"make room on its file system: df -h {_quoted(path)}"
+        )
+    return errors.PathUnusable(sentence, remedy=_remedy(error, path))
+
+
+def _remedy(error: OSError, path: Path) -> str:
+    user = shlex.quote(_user())
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        start = "" if error.errno == errno.ENOENT else "remove what stands in its way, then "
+        return f"{start}run: sudo install -d -o {user} -m 750 {_quoted(path)}"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"run: sudo chown -R {user} {_quoted(path)}"
+    if error.errno == errno.EROFS:
+        return f"mount it writable: findmnt -T {_quoted(path)}"
+    return f"check the disk: findmnt -T {_quoted(path)}; dmesg | tail"
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
