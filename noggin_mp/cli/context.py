@@ -1,0 +1,91 @@
+"""What every command has at hand: settings, the DSN, and the two ways to speak (data, notes)."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:  # pydantic is slow to import, and --help needs no settings
+    from noggin_mp.settings.loader import Loaded
+    from noggin_mp.settings.schema import Settings
+
+SCHEMA_VERSION = 1
+
+
+class Context:
+    """The global options, and what follows from them. Data goes to stdout, notes to stderr."""
+
+    def __init__(self) -> None:
+        self.config: Path | None = None
+        self.json = False
+        self.quiet = False
+        self.verbose = False
+        self.no_color = False
+
+    @cached_property
+    def loaded(self) -> "Loaded":
+        """The settings with their origins, read at first use. Raises: ConfigError."""
+        from noggin_mp.settings import loader
+
+        return loader.read(self.config, env=os.environ)
+
+    @property
+    def settings(self) -> "Settings":
+        """The settings, read at first use. Raises: ConfigError."""
+        return self.loaded.settings
+
+    @property
+    def color(self) -> bool:
+        """True when stdout may be coloured: a terminal, and nobody asked otherwise."""
+        return not self.no_color and not os.environ.get("NO_COLOR") and sys.stdout.isatty()
+
+    def dsn(self, start: bool = True) -> str:
+        """The DSN to connect to; with none configured, that of the embedded server.
+
+        `start` false leaves an embedded server that is down as it is, which raises.
+        Raises: ConfigError, DatabaseUnreachable.
+        """
+        from noggin_mp.store import dsn
+
+        return dsn.resolve(self.settings.database.dsn, self.settings.paths.state, start=start)
+
+    def emit(self, data: Mapping[str, Any], human: Callable[[], str] | str) -> None:
+        """Print `data` as one line of JSON with --json, else `human`."""
+        if self.json:
+            click.echo(dumps(data))
+            return
+        text = human if isinstance(human, str) else human()
+        if text:
+            click.echo(text, color=self.color)
+
+    def note(self, message: str) -> None:
+        """Tell a person something on stderr, unless -q."""
+        if not self.quiet:
+            click.echo(message, err=True)
+
+    def exit(self, code: int) -> NoReturn:
+        """End the command with this exit code."""
+        raise click.exceptions.Exit(code)
+
+
+def dumps(data: Mapping[str, Any]) -> str:
+    """`data` as one line of JSON with `schema_version`; times are ISO, other things their text."""
+    versioned = {"schema_version": SCHEMA_VERSION, **data}
+    return json.dumps(versioned, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return str(value)
+
+
+pass_context = click.make_pass_decorator(Context, ensure=True)
+"""Decorator: the command's first argument is the `Context`."""

@@ -1,0 +1,191 @@
+"""The console script: finds the verb, imports only what it needs, turns errors into exit codes."""
+
+import difflib
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple, NoReturn
+
+import click
+
+import noggin_mp
+from noggin_mp.cli import errors
+from noggin_mp.cli.context import Context
+
+
+class Verb(NamedTuple):
+    """Where a verb's click command is, and its line in `--help` (which imports none of them)."""
+
+    target: str
+    help: str
+
+
+VERBS: dict[str, Verb] = {
+    "demo": Verb("noggin_mp.cli.demo:demo", "Database, simulator and fleet, with live progress."),
+    "config": Verb("noggin_mp.cli.config:config", "Check and show the configuration."),
+    "db": Verb("noggin_mp.cli.db:db", "Start, stop, migrate and query the database."),
+    "import": Verb("noggin_mp.cli.imports:import_", "Load TIPs from CSV exports."),
+    "sources": Verb("noggin_mp.cli.imports:sources", "Every file ever loaded."),
+    "run": Verb("noggin_mp.cli.run:run", "Supervise a fleet of workers."),
+    "worker": Verb("noggin_mp.cli.run:worker", "One worker alone."),
+    "monitor": Verb("noggin_mp.cli.run:monitor", "One monitor alone: metrics, health, upkeep."),
+    "fleet": Verb("noggin_mp.cli.fleet:fleet", "Pause, resume and watch the whole fleet."),
+    "status": Verb("noggin_mp.cli.status:status", "What is going on, as a snapshot."),
+    "health": Verb("noggin_mp.cli.status:health", "A verdict: exit 0 or 1, with reasons."),
+    "tips": Verb("noggin_mp.cli.tips:tips", "List, show and retry TIPs."),
+    "errors": Verb("noggin_mp.cli.tips:errors", "Failures, grouped."),
+    "breaker": Verb("noggin_mp.cli.breaker:breaker", "Show and steer the circuit breaker."),
+    "hashes": Verb("noggin_mp.cli.hashes:hashes", "Names behind hashes."),
+    "simulate": Verb("noggin_mp.cli.simulate:simulate", "The fake Noggin API alone."),
+}
+"""Every verb, in the order of `--help`."""
+
+EPILOG = """\b
+Examples:
+  noggin-mp demo
+  noggin-mp import export.csv && noggin-mp run --until-drained
+  noggin-mp -c /etc/noggin-mp/noggin.yaml status --json
+
+\b
+Exit codes: 0 done; 1 done, needs attention; 2 usage; 3 configuration, schema or input;
+4 credentials; 5 database unreachable; 6 API unreachable; 7 already running;
+8 disk, path or port; 70 a bug; 130, 143 signalled.
+"""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, from `VERBS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in their order."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported, with the global options added."""
+        if cmd_name not in VERBS:
+            return None
+        module, _, attribute = VERBS[cmd_name].target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return with_globals(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of verbs from the static table."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb; an unknown one gets a suggestion."""
+        name = args[0]
+        if name not in VERBS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, VERBS, n=1, cutoff=0.5)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            raise click.UsageError(f'there is no verb "{name}"{hint}', ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _note_option(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Keep a global option, wherever it stood; the last one wins."""
+    if value is not None and value is not False:
+        setattr(ctx.ensure_object(Context), str(parameter.name), value)
+
+
+def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        click.echo(f"noggin-mp {noggin_mp.__version__}")
+        ctx.exit()
+
+
+def _globals(*, hidden: bool) -> list[click.Option]:
+    """The options that may stand before or after the verb."""
+
+    def option(*names: str, **given: Any) -> click.Option:
+        kwargs: dict[str, Any] = {"callback": _note_option, "expose_value": False}
+        return click.Option(names, **(kwargs | {"is_eager": True, "hidden": hidden} | given))
+
+    return [
+        option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE",
+               help="Configuration; else NOGGIN_CONFIG, config/noggin.yaml, /etc/noggin-mp/."),
+        option("--json", is_flag=True, help="Print JSON, errors too."),
+        option("-q", "--quiet", is_flag=True, help="No messages but errors."),
+        option("-v", "--verbose", is_flag=True, help="Tracebacks and more detail."),
+        option("--no-color", is_flag=True, help="No colours (as NO_COLOR does)."),
+        option("--version", is_flag=True, callback=_print_version, help="Print the version."),
+    ]  # fmt: skip
+
+
+def with_globals(command: click.Command) -> click.Command:
+    """The command, and all below it, accepting the global options too (not listed in its help)."""
+    taken = {name for parameter in command.params for name in parameter.opts}
+    for option in _globals(hidden=True):
+        if not taken.intersection(option.opts):
+            command.params.append(option)
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            with_globals(inner)
+    return command
+
+
+root = LazyGroup(
+    name="noggin-mp",
+    help="Extract inspection records and photos from the Noggin API with a supervised fleet.",
+    epilog=EPILOG,
+    params=list(_globals(hidden=False)),
+    no_args_is_help=True,
+    subcommand_metavar="VERB [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit code. A command may return an int as its exit code."""
+    state = Context()
+    try:
+        _catch_term()
+        # pydantic would search every installed package for plugins: 40 ms, and none of them has
+        # any business with our settings.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+        with root.make_context("noggin-mp", list(arguments), obj=state) as ctx:
+            result = root.invoke(ctx)
+        sys.stdout.flush()
+        return result if isinstance(result, int) and not isinstance(result, bool) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        return errors.USAGE
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException as error:
+        words = _before_separator(arguments)
+        return errors.report(
+            error,
+            as_json=state.json or "--json" in words,
+            verbose=state.verbose or bool({"-v", "--verbose"} & set(words)),
+        )
+
+
+def entry() -> NoReturn:
+    """The console script `noggin-mp`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _before_separator(arguments: Sequence[str]) -> list[str]:
+    """The words that are ours: what stands behind `--` is passed on."""
+    words = list(arguments)
+    return words[: words.index("--")] if "--" in words else words
+
+
+def _catch_term() -> None:
+    """Unwind on SIGTERM, so that a command puts its things away; fleets set their own handlers."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise errors.Terminated

@@ -1,0 +1,203 @@
+"""Logs: fixed past-tense events with fields, one line and one write per record, never a secret.
+
+JSON for machines, key=value for a terminal. A line carries `ts` (UTC, milliseconds), `level`,
+`event`, what `bind` fixed for the process, then the event's own fields.
+"""
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from noggin_mp.domain import redaction
+
+# structlog.dev imports rich whenever it is there: a tenth of a second and several MiB for each
+# worker, for tracebacks that we render plainly. Hidden only while structlog is imported.
+_hidden = {name: sys.modules.pop(name) for name in ("rich",) if name in sys.modules}
+sys.modules["rich"] = None  # type: ignore[assignment]
+try:
+    import structlog
+finally:
+    del sys.modules["rich"]
+    sys.modules.update(_hidden)
+
+Record = MutableMapping[str, Any]
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_SHORTEST_SECRET = 4
+
+_fixed: Mapping[str, Any] = {}
+_secrets: frozenset[str] = frozenset()
+
+
+class Logger(Protocol):
+    """What `get` gives: one method per level; the first argument is the event."""
+
+    def debug(self, event: str, **fields: Any) -> Any:
+        """A step."""
+
+    def info(self, event: str, **fields: Any) -> Any:
+        """A change of state."""
+
+    def warning(self, event: str, **fields: Any) -> Any:
+        """Something that heals by itself."""
+
+    def error(self, event: str, **fields: Any) -> Any:
+        """Something that needs a person."""
+
+    def exception(self, event: str, **fields: Any) -> Any:
+        """An error with the traceback of the exception being handled."""
+
+    def bind(self, **fields: Any) -> "Logger":
+        """The same logger with more fixed fields."""
+
+
+class _Stream(Protocol):
+    def isatty(self) -> bool: ...
+    def fileno(self) -> int: ...
+
+
+def configure(
+    *,
+    level: str = "info",
+    format: str = "auto",
+    stream: _Stream | int = 2,
+    color: bool | None = None,
+) -> None:
+    """Send every log of this process to `stream` (or file descriptor); callable again at any time.
+
+    `format` auto is console on a terminal, else json. `color` None means: on a terminal, unless
+    NO_COLOR is set. Logs of libraries come through from warning upwards.
+    """
+    fd = stream if isinstance(stream, int) else stream.fileno()
+    terminal = os.isatty(fd)
+    if color is None:
+        color = terminal and not os.environ.get("NO_COLOR")
+    console = format == "console" or (format == "auto" and terminal)
+    structlog.configure(
+        processors=[
+            _stamp,
+            structlog.processors.format_exc_info,
+            _scrub,
+            _console(color) if console else structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=lambda *name: _Writer(fd, *name),
+        cache_logger_on_first_use=False,  # a reload or a fork may configure anew
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_Bridge(logging.WARNING)]
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+
+
+def get(name: str) -> Logger:
+    """The logger of a part of the program; its lines carry `logger`.
+
+    Until somebody configures, warnings and errors go to stderr.
+    """
+    if not structlog.is_configured():
+        configure(level="warning")
+    made: Logger = structlog.get_logger(name)
+    return made
+
+
+def bind(**fields: Any) -> None:
+    """Put these fields into every line of this process, in all its threads (`worker`, `host`)."""
+    global _fixed
+    _fixed = {**_fixed, **fields}
+
+
+def unbind(*names: str) -> None:
+    """Take fields out again that `bind` put in."""
+    global _fixed
+    _fixed = {name: value for name, value in _fixed.items() if name not in names}
+
+
+def remember_secret(secret: str) -> None:
+    """Mask this text wherever it occurs in a log of this process from now on (the API token)."""
+    global _secrets
+    if len(secret) >= _SHORTEST_SECRET:
+        _secrets |= {secret}
+
+
+def scrub(text: str) -> str:
+    """`text` without passwords, bearer tokens and remembered secrets."""
+    return redaction.scrub(text, _secrets)
+
+
+def _stamp(logger: Any, method: str, record: Record) -> Record:
+    now = datetime.now(UTC)
+    head = {
+        "ts": f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z",
+        "level": "warning" if method == "warn" else "error" if method == "exception" else method,
+        "event": record.pop("event", ""),
+    }
+    if getattr(logger, "name", ""):
+        head["logger"] = logger.name
+    return {**head, **_fixed, **record}
+
+
+def _scrub(_logger: Any, _method: str, record: Record) -> Record:
+    return {name: _plain(name, value) for name, value in record.items()}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """The value as plain data without secrets."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if redaction.is_secret_name(name):
+        return redaction.MASK
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(name, item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return scrub(str(value))
+
+
+def _console(color: bool) -> structlog.dev.ConsoleRenderer:
+    return structlog.dev.ConsoleRenderer(
+        colors=color,
+        timestamp_key="ts",
+        sort_keys=False,
+        exception_formatter=structlog.dev.plain_traceback,
+    )
+
+
+class _Writer:
+    """Writes each record with one os.write: whole lines, also from many processes at once."""
+
+    def __init__(self, fd: int, name: str = "") -> None:
+        self._fd = fd
+        self.name = name
+
+    def msg(self, message: str) -> None:
+        """Write one record. A log that cannot be written must never stop the work."""
+        left = memoryview((message + "\n").encode("utf-8", "backslashreplace"))
+        with contextlib.suppress(OSError):
+            while left:
+                left = left[os.write(self._fd, left) :]
+
+    debug = info = warning = error = critical = fatal = exception = log = msg
+
+
+class _Bridge(logging.Handler):
+    """Hands the records of libraries that use `logging` or `warnings` to our logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one record of a library."""
+        try:
+            log = get("library")
+            tell = log.error if record.levelno >= logging.ERROR else log.warning
+            fields: dict[str, Any] = {"library": record.name, "message": record.getMessage()}
+            if record.exc_info:
+                fields["exc_info"] = record.exc_info
+            tell("library_logged", **fields)
+        except Exception:
+            self.handleError(record)

@@ -1,0 +1,142 @@
+"""Fork a child, and the child's life from its first instruction to its last."""
+
+import contextlib
+import faulthandler
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from noggin_mp.domain import errors, fleet, slots
+from noggin_mp.observe import logs
+from noggin_mp.supervisor import kernel, messages, signals
+
+Entry = Callable[[fleet.ChildContext], int]
+MakeContext = Callable[[signals.Stop, messages.Sender, int | None], fleet.ChildContext]
+
+BUG_EXIT_CODE = errors.NogginError.exit_code
+_FLUSH_S = 1.0
+
+log = logs.get("supervisor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """The supervisor's handles on a living child."""
+
+    pid: int
+    pidfd: int | None
+    receiver: messages.Receiver
+
+    def close(self) -> None:
+        """Close the handles; also in a sibling, which has no use for them."""
+        os.close(self.receiver.fd)
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+
+    def ended(self) -> slots.Exit | None:
+        """How the child ended, or None while it lives; collects it."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if pid == 0:
+            return None
+        code = os.waitstatus_to_exitcode(status)
+        if code >= 0:
+            return slots.Exit(code=code)
+        return slots.Exit(code=None, signal=-code)
+
+    def signal(self, sign: slots.Sign) -> None:
+        """Send a signal. The pid is ours until `ended` collects it, so it cannot hit another."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.Signals[f"SIG{sign}"])
+
+
+def fork(
+    entry: Entry, make_context: MakeContext, *, life_fd: int, release: Callable[[], int | None]
+) -> Tenant:
+    """A new child that runs `entry`.
+
+    `release` closes, in the child, what is the supervisor's, and gives the listening descriptor if
+    the child keeps it. `life_fd` is at its end when the supervisor is gone.
+
+    Raises: OSError when the system has no room for another process; RuntimeError when this process
+    has threads: a fork would copy their locks without them.
+    """
+    count = kernel.thread_count()
+    if count != 1:
+        raise RuntimeError(f"the supervisor must have one thread to fork, it has {count}")
+    read_fd, write_fd = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent_pid = os.getpid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals.SUPERVISOR_SIGNALS)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _live(entry, make_context, parent_pid, (read_fd, write_fd), life_fd, release)
+    except OSError:
+        os.close(read_fd)
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.SUPERVISOR_SIGNALS)
+        os.close(write_fd)
+    return Tenant(pid=pid, pidfd=_pidfd(pid), receiver=messages.Receiver(read_fd))
+
+
+def _pidfd(pid: int) -> int | None:
+    """A descriptor that becomes readable at the child's end; SIGCHLD serves where there is none."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+def _live(
+    entry: Entry,
+    make_context: MakeContext,
+    parent_pid: int,
+    pipe: tuple[int, int],
+    life_fd: int,
+    release: Callable[[], int | None],
+) -> NoReturn:
+    """The child's whole life; never returns into the parent's stack."""
+    code = BUG_EXIT_CODE
+    try:
+        kernel.die_with_parent(parent_pid)
+        os.close(pipe[0])
+        listen_fd = release()
+        stop = signals.Stop(life_fd=life_fd)
+        stop.install_in_child()
+        faulthandler.enable(file=2, all_threads=True)  # ABRT and crashes dump every stack
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.SUPERVISOR_SIGNALS)
+        random.seed()
+        sender = messages.Sender(pipe[1])
+        code = run_entry(entry, make_context(stop, sender, listen_fd))
+        sender.flush(_FLUSH_S)
+    except BaseException:
+        with contextlib.suppress(Exception):
+            log.exception("child_crashed", child_pid=os.getpid())
+    finally:
+        leave(code)
+
+
+def run_entry(entry: Entry, context: fleet.ChildContext) -> int:
+    """The exit code of `entry`; what it raises is told once: a sentence, or a bug's traceback."""
+    try:
+        return entry(context)
+    except errors.NogginError as error:
+        if error.exit_code in fleet.HALTING_CODES:
+            context.tell("fatal", {"exit_code": error.exit_code, "message": str(error)})
+        else:
+            log.error("child_failed", kind=str(context.kind), slot=context.slot, reason=str(error))
+        return error.exit_code
+
+
+def leave(code: int) -> NoReturn:
+    """End this process without running what the parent registered for its own end."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)

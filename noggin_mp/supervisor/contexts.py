@@ -1,0 +1,110 @@
+"""How one run differs from another, and what each child of it is given."""
+
+import os
+import time
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from noggin_mp.domain import fleet, slots
+from noggin_mp.settings import schema
+from noggin_mp.supervisor import children, kernel, messages, signals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How one run of a fleet differs from another; the rest are settings."""
+
+    until_drained: bool = False
+    horizon_s: float = 0.0
+    limit: int | None = None
+    """End after this many TIPs; shared out among the workers, who end when their share is done."""
+    job: Mapping[str, object] = field(default_factory=dict)
+    """Handed to the workers as they are: `dry_run`, `tip`."""
+    reload: Callable[[], schema.Settings] | None = None
+    """Reads and validates the configuration again. Raises: ConfigError."""
+    prepare_metrics: Callable[[Path], object] | None = None
+    """Empties the folder of metrics files; called once, under the lock."""
+    rules: slots.Rules = field(default_factory=slots.Rules)
+    """Numbers of supervision; grace and watchdog come from the settings."""
+
+    def share(self, number: int, workers: int) -> int | None:
+        """How much of `limit` is the share of worker `number` among so many."""
+        if self.limit is None:
+            return None
+        whole, rest = divmod(self.limit, workers)
+        return whole + (number < rest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What all children of one supervisor have in common."""
+
+    instance: str
+    metrics_dir: Path
+    title: kernel.Title
+
+
+class Boots:
+    """Boot numbers: the wall clock, but always larger than the last, also when it is set back."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> int:
+        """The boot number of the next child."""
+        self._last = max(self._last + 1, time.time_ns())
+        return self._last
+
+
+def maker(
+    slot: slots.Slot,
+    *,
+    place: Place,
+    boot: int,
+    settings: schema.Settings,
+    options: Options,
+    share: int | None,
+) -> children.MakeContext:
+    """A function that makes, inside the child, the context of the child in `slot`."""
+    parent_pid = os.getpid()
+    job = dict(options.job) if share is None else {**options.job, "limit": share}
+
+    def make(
+        stop: signals.Stop, sender: messages.Sender, listen_fd: int | None
+    ) -> fleet.ChildContext:
+        def beat(busy: int) -> None:
+            if sender.beat(busy):
+                show_title(place.title, slot.kind, slot.number, busy)
+
+        show_title(place.title, slot.kind, slot.number, 0)
+        return fleet.ChildContext(
+            kind=slot.kind,
+            slot=slot.number,
+            boot=boot,
+            instance=place.instance,
+            settings=settings,
+            parent_pid=parent_pid,
+            metrics_dir=place.metrics_dir,
+            beat=beat,
+            tell=sender.tell,
+            stopping=stop.stopping,
+            wait=stop.wait,
+            aborting=stop.aborting,
+            until_drained=options.until_drained,
+            horizon_s=options.horizon_s,
+            listen_fd=listen_fd,
+            options=types.MappingProxyType(job),
+        )
+
+    return make
+
+
+def show_title(title: kernel.Title, kind: fleet.ChildKind, number: int, busy: int) -> None:
+    """Name this process after its work; nothing but numbers, so no secret can appear."""
+    if kind is fleet.ChildKind.MONITOR:
+        title.show("noggin-mp: monitor", short="noggin-monitor")
+        return
+    doing = f" [busy {busy}]" if busy else ""
+    title.show(f"noggin-mp: worker {number}{doing}", short=f"noggin-worker-{number}")

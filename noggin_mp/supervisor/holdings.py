@@ -1,0 +1,85 @@
+"""What the supervisor holds open: made once, closed at its end, and closed in every child."""
+
+import contextlib
+import hashlib
+import os
+import selectors
+import socket
+import stat
+from pathlib import Path
+
+from noggin_mp.settings import schema
+from noggin_mp.supervisor import kernel, listen, notify, pidfile, signals
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - owner and mode are checked before use
+
+
+def metrics_folder(state: Path) -> Path:
+    """The folder of metrics files that belongs to a state folder: in memory where possible.
+
+    Made, 0700, when it is missing. In shared memory a folder that is not ours alone is not used.
+    """
+    name = hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:12]
+    shared = _SHARED_MEMORY / f"noggin-mp-{os.geteuid()}-{name}"
+    with contextlib.suppress(OSError):
+        shared.mkdir(mode=0o700, exist_ok=True)
+        found = shared.lstat()
+        ours = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+        if stat.S_ISDIR(found.st_mode) and ours and os.access(shared, os.W_OK | os.X_OK):
+            return shared
+    folder = state / "metrics"
+    folder.mkdir(mode=0o750, exist_ok=True)
+    return folder
+
+
+class Holdings:
+    """Lock, listening socket, selector, pipes and titles of one supervisor."""
+
+    def __init__(self, settings: schema.Settings) -> None:
+        """Raises: AlreadyRunning, PathUnusable, PortInUse, LocalTrouble; nothing stays open."""
+        state = settings.paths.state
+        pidfile.prepare_folder(state)
+        with contextlib.ExitStack() as stack:
+            self.lock = pidfile.Lock(state)
+            stack.callback(self.lock.release)
+            self.instance = pidfile.instance(state)
+            self.metrics_dir = metrics_folder(state)
+            self.listener: socket.socket | None = None
+            if settings.monitor.address is not None:
+                self.listener = stack.enter_context(listen.bind(settings.monitor.address))
+            self.selector = stack.enter_context(selectors.DefaultSelector())
+            self.inbox = signals.Inbox()
+            stack.callback(self.inbox.close)
+            self.life_read_fd, self._life_write_fd = os.pipe()
+            stack.callback(os.close, self.life_read_fd)
+            stack.callback(os.close, self._life_write_fd)
+            self.notifier = notify.Notifier.take()
+            stack.callback(self.notifier.close)
+            self.title = kernel.Title()
+            self._stack = stack.pop_all()
+
+    @property
+    def listening(self) -> str | None:
+        """The address that the monitor serves, as host:port."""
+        if self.listener is None:
+            return None
+        host, port = self.listener.getsockname()[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def close(self) -> None:
+        """Close everything; the lock comes last."""
+        self._stack.close()
+
+    def release(self, *, keep_listener: bool) -> int | None:
+        """Close, in a child, what is the supervisor's; the listening descriptor when it is kept."""
+        self.lock.release()
+        self.selector.close()
+        self.inbox.release()
+        os.close(self._life_write_fd)
+        self.notifier.close()
+        if self.listener is None:
+            return None
+        if keep_listener:
+            return self.listener.detach()
+        self.listener.close()
+        return None

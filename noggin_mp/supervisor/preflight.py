@@ -1,0 +1,73 @@
+"""Run a check in a process of its own: whatever it opens, or starts in libraries, goes with it."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from noggin_mp.domain import errors
+from noggin_mp.supervisor import children
+
+Findings = dict[str, Any]
+
+
+def run(check: Callable[[], Findings]) -> Findings:
+    """What `check` found, JSON data; it ran in a short-lived child.
+
+    Raises: what `check` raised of the tree of errors; NogginError for anything else.
+    """
+    read_fd, write_fd = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        _answer(check, write_fd)
+    os.close(write_fd)
+    try:
+        with open(read_fd, "rb") as answers:  # noqa: PTH123 - a descriptor has no path
+            answer = answers.read()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        raise
+    finally:
+        _, status = os.waitpid(pid, 0)
+    if not answer:
+        raise errors.NogginError(
+            f"the check before the start died ({os.waitstatus_to_exitcode(status)})",
+            remedy="run it again with -v and report the traceback",
+        )
+    found: Findings = json.loads(answer)
+    if "error" in found:
+        raise _again(found)
+    return found
+
+
+def _answer(check: Callable[[], Findings], fd: int) -> NoReturn:
+    """The child: one line of JSON, then the end, without the parent's clean-up."""
+    code = 0
+    try:
+        answer = check()
+    except errors.NogginError as error:
+        answer = {
+            "error": type(error).__name__,
+            "message": error.message,
+            "remedy": error.remedy,
+        }
+    except Exception as error:
+        answer = {"error": "", "message": f"{type(error).__name__}: {error}"[:500], "remedy": ""}
+    except BaseException:
+        children.leave(1)
+    os.write(fd, json.dumps(answer).encode())
+    children.leave(code)
+
+
+def _again(found: Findings) -> errors.NogginError:
+    """The error as it was raised in the child."""
+    kind = getattr(errors, found["error"], None) if found["error"] else None
+    if isinstance(kind, type) and issubclass(kind, errors.NogginError):
+        return kind(found["message"], remedy=found["remedy"])
+    return errors.NogginError(f"this is a bug in noggin-mp: {found['message']}")

@@ -1,0 +1,133 @@
+"""Signals as notes: the supervisor's inbox, and the flags a child lives by."""
+
+import contextlib
+import os
+import select
+import signal
+from collections.abc import Iterable
+from types import FrameType
+
+SUPERVISOR_SIGNALS = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGWINCH,
+    signal.SIGCHLD,
+)
+"""What the supervisor handles; blocked across each fork, so that none is lost or misdirected."""
+
+_IGNORED_BY_CHILDREN = (
+    signal.SIGINT,  # a terminal's Ctrl-C reaches the whole group; the supervisor speaks for it
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGWINCH,
+)
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Having a handler makes the interpreter write the number to the wakeup pipe."""
+
+
+class Inbox:
+    """The numbers of signals received, in order; readable through `fd`."""
+
+    def __init__(self) -> None:
+        self.fd, self._write_fd = os.pipe()
+        for fd in (self.fd, self._write_fd):
+            os.set_blocking(fd, False)
+        self._old = {number: signal.signal(number, _do_nothing) for number in SUPERVISOR_SIGNALS}
+        self._old_fd = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
+
+    def read(self) -> bytes:
+        """The numbers noted since the last call."""
+        try:
+            return os.read(self.fd, 4096)
+        except BlockingIOError:
+            return b""
+
+    def close(self) -> None:
+        """Give the signals back to whoever had them."""
+        signal.set_wakeup_fd(self._old_fd)
+        for number, handler in self._old.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        self._close_pipe()
+
+    def release(self) -> None:
+        """Forget the pipe, in a child, which sets handlers of its own."""
+        signal.set_wakeup_fd(-1)
+        self._close_pipe()
+
+    def _close_pipe(self) -> None:
+        os.close(self.fd)
+        os.close(self._write_fd)
+
+
+class Stop:
+    """Whether this child should end: TERM or QUIT was received, or its parent is gone.
+
+    Any thread may ask or wait. The pipe is never emptied, so it wakes every waiter.
+    """
+
+    def __init__(self, *, life_fd: int | None) -> None:
+        """`life_fd`: the reading end of a pipe that only the parent holds open for writing."""
+        self._asked = False
+        self._aborting = False
+        self._interrupts = 0
+        read_fd, self._write_fd = os.pipe()
+        os.set_blocking(self._write_fd, False)
+        self._fds = (read_fd,) if life_fd is None else (read_fd, life_fd)
+
+    def install_in_child(self) -> None:
+        """Handle a child's signals: TERM, QUIT; what is the supervisor's business is ignored."""
+        for number in _IGNORED_BY_CHILDREN:
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._install((signal.SIGTERM, signal.SIGQUIT))
+
+    def install_alone(self) -> None:
+        """Handle the signals of a process without a supervisor: INT is for it as well."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self._install((signal.SIGTERM, signal.SIGQUIT, signal.SIGINT))
+
+    def _install(self, numbers: Iterable[signal.Signals]) -> None:
+        for number in numbers:
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._interrupts += number == signal.SIGINT
+        self._asked = True
+        self._aborting = self._aborting or number == signal.SIGQUIT or self._interrupts > 1
+        if self._interrupts > 2:
+            os._exit(130)
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._write_fd, b".")
+
+    @property
+    def interrupted(self) -> bool:
+        """True when INT asked for an abort."""
+        return self._interrupts > 1
+
+    def aborting(self) -> bool:
+        """True once work in hand should be handed back at once."""
+        return self._aborting
+
+    def stopping(self) -> bool:
+        """True once the end was asked for, or the parent is gone."""
+        return self._asked or self.wait(0)
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until the end is asked for (True) or so many seconds passed (False)."""
+        if self._asked:
+            return True
+        poll = select.poll()
+        for fd in self._fds:
+            poll.register(fd, select.POLLIN)
+        return bool(poll.poll(max(seconds, 0) * 1000)) or self._asked

@@ -1,0 +1,238 @@
+"""A worker's start and end: connections, its slot, what its predecessor left, its collaborators."""
+
+import contextlib
+import dataclasses
+import os
+import queue as queues
+import random
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+from noggin_mp import __version__
+from noggin_mp.domain import breaker as breaker_policy
+from noggin_mp.domain import errors, holds, outcome, retry
+from noggin_mp.domain.child import ChildContext
+from noggin_mp.domain.object_types import Catalogue
+from noggin_mp.gateway import files, http, media
+from noggin_mp.observe import logs, metrics
+from noggin_mp.settings import layouts, object_types
+from noggin_mp.settings.schema import Settings
+from noggin_mp.store import breaker, dsn, fleet, place, queue, session
+from noggin_mp.worker import credentials, fetch, gate, job, ledger, pulse, settling
+
+_CLAIM_WAIT_S: Final = 20.0
+_PATIENCE_S: Final = 20.0
+"""How long a job keeps its TIP while it waits for the gate; then the TIP goes back to the queue."""
+
+log = logs.get("worker")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """A worker's collaborators, made once after the fork."""
+
+    settings: Settings
+    holder: queue.Holder
+    pool: session.Pool
+    gate: gate.Gate
+    carrier: job.Job
+    ledger: ledger.Ledger
+    buffer: settling.Buffer
+    pulse: pulse.Pulse
+    meters: metrics.Metrics
+    inbox: queues.SimpleQueue[job.Result | None]
+
+
+@contextlib.contextmanager
+def started(context: ChildContext) -> Iterator[Parts]:
+    """A worker ready to lease; signed off and closed afterwards.
+
+    Raises: NogginError when it cannot boot: schema, a second instance, credentials, database.
+    """
+    settings = context.settings
+    assert isinstance(settings, Settings)
+    holder = queue.Holder(
+        host=settings.fleet.host, slot=context.slot, instance=context.instance, boot=context.boot
+    )
+    where = place.Place(
+        # The supervisor, or whoever runs us, has started the embedded server already.
+        dsn=dsn.resolve(settings.database.dsn, settings.paths.state, start=True),
+        schema_name=settings.database.schema_name,
+        application_name=f"noggin-mp/{holder.host}/{holder.slot}",
+    )
+    logs.configure(level=settings.log.level, format=settings.log.format)
+    logs.bind(worker=str(holder.slot))
+    stopped = threading.Event()
+    with contextlib.ExitStack() as stack:
+        listener = where.listen()
+        _take_slot(listener, holder, context)
+        pool = stack.enter_context(where.pool())
+        with pool.connection() as connection:
+            _move_in(connection, holder, settings)
+        stack.callback(_sign_off, pool, holder)
+        parts = _build(context, settings, holder, pool, where, stopped)
+        parts.pulse.beat()
+        parts.pulse.start(listener)
+        stack.callback(parts.pulse.join, 2.0)
+        stack.callback(stopped.set)
+        log.info(
+            "worker_started", pid=os.getpid(), boot=holder.boot, threads=settings.fleet.threads
+        )
+        yield parts
+        log.info("worker_stopped")
+
+
+def _take_slot(connection: session.Connection, holder: queue.Holder, context: ChildContext) -> None:
+    """Hold the slot's lock; a predecessor's session may need a moment to die at the server."""
+    fleet.refuse_second_instance(connection, holder=holder)
+    deadline = time.monotonic() + _CLAIM_WAIT_S
+    while not fleet.claim_slot(connection, holder=holder):
+        context.beat(0)
+        if context.wait(0.2) or time.monotonic() > deadline:
+            raise errors.AlreadyRunning(
+                f"slot {holder.slot} of host {holder.host!r} is held by another worker",
+                remedy="stop the other worker, or give this one another --slot or fleet.host",
+            )
+
+
+def _move_in(connection: session.Connection, holder: queue.Holder, settings: Settings) -> None:
+    returned = queue.adopt(
+        connection,
+        holder=holder,
+        max_attempts=settings.retry.max_attempts,
+        backoff_s=settings.retry.backoff_base_s,
+    )
+    if returned.leases:
+        log.warning("predecessors_leases_returned", leases=returned.leases, tips=returned.tips)
+    fleet.register(connection, holder=holder, pid=os.getpid(), version=__version__)
+
+
+def _sign_off(pool: session.Pool, holder: queue.Holder) -> None:
+    with contextlib.suppress(Exception), pool.connection(timeout=2.0) as connection:
+        fleet.sign_off(connection, holder=holder)
+
+
+def _build(
+    context: ChildContext,
+    settings: Settings,
+    holder: queue.Holder,
+    pool: session.Pool,
+    where: place.Place,
+    stopped: threading.Event,
+) -> Parts:
+    catalogue = object_types.load(settings.object_types)
+    meters = metrics.Metrics(
+        slot=str(holder.slot),
+        directory=context.metrics_dir,
+        host=settings.api.host,
+        types=catalogue.by_code,
+    )
+    tokens = credentials.TokenSource(settings)
+    inbox: queues.SimpleQueue[Any] = queues.SimpleQueue()
+    doors = _gate(settings, holder, pool, tokens, meters)
+    held = ledger.Ledger(lease_s=settings.queue.lease_s)
+    policy = retry.RetryPolicy(**settings.retry.model_dump())
+    return Parts(
+        settings=settings,
+        holder=holder,
+        pool=pool,
+        gate=doors,
+        carrier=_job(settings, holder, pool, tokens, doors, meters, catalogue, policy),
+        ledger=held,
+        buffer=settling.Buffer(
+            pool=pool,
+            held=held,
+            meters=meters,
+            decide=lambda count: retry.decide(policy, count, random.random()),  # noqa: S311 - jitter
+        ),
+        pulse=pulse.Pulse(
+            pool=pool,
+            listen=where.listen,
+            holder=holder,
+            gate=doors,
+            meters=meters,
+            inbox=inbox,
+            stopped=stopped,
+        ),
+        meters=meters,
+        inbox=inbox,
+    )
+
+
+def _gate(
+    settings: Settings,
+    holder: queue.Holder,
+    pool: session.Pool,
+    tokens: credentials.TokenSource,
+    meters: metrics.Metrics,
+) -> gate.Gate:
+    host = settings.api.host
+
+    def changed(change: holds.Change) -> None:
+        log.warning(
+            "breaker_changed",
+            scope=change.scope,
+            old=change.old,
+            new=change.new,
+            reason=change.reason,
+            remaining_s=round(change.remaining_s, 1),
+        )
+
+    return gate.Gate(
+        store=breaker.Store(pool, worker=holder.worker_id),
+        worker=holder.worker_id,
+        host=host,
+        policy={
+            role: breaker_policy.Policy(**settings.breaker_policy(host, role))  # type: ignore[arg-type]
+            for role in outcome.Role
+        },
+        capacity=settings.fleet.threads,
+        fingerprint=tokens.fingerprint,
+        changed=changed,
+    )
+
+
+def _job(
+    settings: Settings,
+    holder: queue.Holder,
+    pool: session.Pool,
+    tokens: credentials.TokenSource,
+    doors: gate.Gate,
+    meters: metrics.Metrics,
+    catalogue: Catalogue,
+    policy: retry.RetryPolicy,
+) -> job.Job:
+    files.ensure_writable(settings.paths.output)
+    client = http.Client(
+        base_url=settings.api.base_url,
+        media_url=settings.api.media_url,
+        namespace=settings.api.namespace,
+        token=tokens.token,
+        timeouts=http.Timeouts(
+            connect_s=settings.api.connect_timeout_s,
+            read_s=settings.api.read_timeout_s,
+            deadline_s=settings.api.deadline_s,
+        ),
+        threads=settings.fleet.threads,
+        user_agent=f"noggin-mp/{__version__} {holder.worker_id}",
+    )
+    fetcher = fetch.Fetcher(
+        gate=doors,
+        client=client,
+        limits=media.MediaLimits(max_bytes=settings.attachments.max_bytes),
+        hashes=tuple(settings.attachments.hashes),
+        meters=meters,
+        patience_s=min(_PATIENCE_S, settings.queue.lease_s / 2),
+    )
+    rules = job.Rules(
+        output=settings.paths.output,
+        layout=layouts.compiled(settings.attachments.layout),
+        zone=settings.zone,
+        max_per_record=settings.attachments.max_per_record,
+        retry=policy,
+    )
+    return job.Job(
+        fetcher=fetcher, catalogue=catalogue, pool=pool, rules=rules, worker_id=holder.worker_id
+    )

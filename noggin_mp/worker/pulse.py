@@ -1,0 +1,170 @@
+"""A worker's two background threads: the beat (one SQL call a second) and the listener for notices."""
+
+import contextlib
+import os
+import queue as queues
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import psycopg
+import psycopg_pool
+
+from noggin_mp.domain import errors
+from noggin_mp.domain.tip import Tip
+from noggin_mp.observe import logs, metrics
+from noggin_mp.store import breaker, fleet, queue, session
+from noggin_mp.worker import gate as gates
+
+_BUSY_BEAT_S: Final = 1.0
+_LISTEN_TURN_S: Final = 1.0
+_DATABASE_ERRORS: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg_pool.PoolTimeout,
+    errors.DatabaseUnreachable,
+)
+
+log = logs.get("pulse")
+
+
+class Pulse:
+    """What the main loop learns in the background: wake-ups, the queue's head, suspects."""
+
+    def __init__(
+        self,
+        *,
+        pool: session.Pool,
+        listen: Callable[[], session.Connection],
+        holder: queue.Holder,
+        gate: gates.Gate,
+        meters: metrics.Metrics,
+        inbox: queues.SimpleQueue[Any],
+        stopped: threading.Event,
+    ) -> None:
+        self.head: Sequence[int] = ()
+        self.suspects = False
+        self._pool = pool
+        self._listen = listen
+        self._holder = holder
+        self._gate = gate
+        self._meters = meters
+        self._inbox = inbox
+        self._stopped = stopped
+        self._woken = threading.Event()
+        self._busy: dict[Tip, float] = {}
+        self._guard = threading.Lock()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, connection: session.Connection) -> None:
+        """Beat and listen from now on; `connection` already holds the slot and listens."""
+        for name, target in (("beat", self._beats), ("listen", lambda: self._notices(connection))):
+            thread = threading.Thread(target=target, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the threads to end, after `stopped` was set."""
+        for thread in self._threads:
+            thread.join(timeout_s)
+
+    def woken(self) -> bool:
+        """True once after each wake-up from the queue's channel."""
+        if self._woken.is_set():
+            self._woken.clear()
+            return True
+        return False
+
+    def started(self, tip: Tip) -> None:
+        """A job thread took this TIP up."""
+        with self._guard:
+            self._busy[tip] = time.monotonic()
+
+    def ended(self, tip: Tip) -> None:
+        """A job thread is done with this TIP."""
+        with self._guard:
+            self._busy.pop(tip, None)
+
+    def beat(self) -> None:
+        """One heartbeat, now. Raises: a database error, when it could not be confirmed."""
+        with self._guard:
+            busy = len(self._busy)
+            oldest = min(self._busy, key=self._busy.__getitem__) if self._busy else None
+        with self._pool.connection(timeout=2.0) as connection:
+            row = breaker.beat(
+                connection,
+                host=self._holder.host,
+                slot=self._holder.slot,
+                instance=self._holder.instance,
+                boot=self._holder.boot,
+                pid=os.getpid(),
+                state="stopping" if self._stopped.is_set() else "running",
+                busy=busy,
+                tip=oldest,
+                votes=self._gate.votes(),
+            )
+        self._gate.on_beat(row["scopes"])
+        self.head = row["head"] or ()
+        self.suspects = self.suspects or bool(row["suspects"])
+        self._meters.worker_busy(busy, resident_bytes=resident_bytes())
+
+    def _beats(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self.beat()
+            except _DATABASE_ERRORS as error:
+                log.debug("beat_missed", error=str(error).splitlines()[0])
+            self._stopped.wait(_BUSY_BEAT_S * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
+
+    def _notices(self, connection: session.Connection) -> None:
+        while not self._stopped.is_set():
+            try:
+                with contextlib.closing(connection):
+                    self._hear(connection)
+            except _DATABASE_ERRORS as error:
+                log.warning("listener_lost", error=str(error).splitlines()[0])
+            if not self._stopped.is_set():
+                connection = self._reconnected()
+
+    def _hear(self, connection: session.Connection) -> None:
+        while not self._stopped.is_set():
+            for note in connection.notifies(timeout=_LISTEN_TURN_S):
+                if note.channel == breaker.CHANNEL:
+                    self._gate.on_notify(note.payload)
+                else:
+                    self.wake()
+
+    def wake(self) -> None:
+        """Something became ready: the main loop should look at once."""
+        self._woken.set()
+        self._inbox.put(None)
+
+    def _reconnected(self) -> session.Connection:
+        """A new session that holds the slot and listens; then the state is read before work resumes."""
+        while True:
+            self._stopped.wait(random.uniform(0.1, 0.5))  # noqa: S311 - jitter, not a secret
+            try:
+                connection = self._listen()
+                if not fleet.claim_slot(connection, holder=self._holder):
+                    # The old session of ours may live on at the server for some seconds.
+                    connection.close()
+                    continue
+                self._gate.reconnected()
+                with contextlib.suppress(*_DATABASE_ERRORS):
+                    self.beat()
+            except _DATABASE_ERRORS:
+                if self._stopped.is_set():
+                    raise
+                continue
+            log.info("listener_back")
+            self.wake()
+            return connection
+
+
+def resident_bytes() -> int:
+    """The memory this process has in RAM."""
+    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - one line, each second
+        pages = int(file.read().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

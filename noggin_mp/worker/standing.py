@@ -1,0 +1,191 @@
+"""What one process knows of the breaker right now, behind one lock that its threads wait on."""
+
+import json
+import math
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from noggin_mp.domain import breaker, holds, outcome, solitary
+
+BLIND_AFTER_S: Final = 3.0
+"""Without a confirmed beat for so long nothing new is started."""
+PROBE_EVERY_S: Final = 1.0
+"""A process asks for the right to probe about this often at most."""
+_PROBE_JITTER_S: Final = 0.2
+_RETRIAL_JITTER_S: Final = 0.05
+_RESUME_JITTER_S: Final = 0.5
+# A witness's age comes from another clock and over the network: never take it for younger.
+_AGE_DOUBT_S: Final = 0.1
+
+
+class Standing:
+    """The rows, this process's own breaker, and whether what is known may still be trusted.
+
+    `lock` guards everything; it is notified whenever a waiting thread should look again.
+    """
+
+    def __init__(
+        self,
+        *,
+        worker: str,
+        host: str,
+        policy: Mapping[outcome.Role, breaker.Policy],
+        clock: Callable[[], float],
+        capacity: int,
+        fingerprint: Callable[[], str],
+        changed: Callable[[holds.Change], None],
+        random: Callable[[], float],
+    ) -> None:
+        self.lock = threading.Condition()
+        self.worker = worker
+        self.host = host
+        self.policy = dict(policy)
+        self.clock = clock
+        self.fingerprint = fingerprint
+        self.random = random
+        self.rows = holds.Rows(host)
+        self.alone = {role: solitary.Solitary() for role in outcome.Role}
+        self.in_flight = dict.fromkeys(outcome.Role, 0)
+        self.ok_begun = dict.fromkeys(outcome.Role, -math.inf)
+        self.probing: set[str] = set()
+        self.next_try: dict[str, float] = {}
+        self.phase = dict.fromkeys(outcome.Role, 1.0)
+        self._capacity = capacity
+        self._changed = changed
+        self._changes: list[holds.Change] = []
+        self._confirmed_at = -math.inf
+        self._resume_at = -math.inf
+        self._adopt_all = True
+        self._seen = False
+
+    def blind(self, now: float) -> bool:
+        """True when no beat was confirmed lately: what is known here may be wrong."""
+        return now - self._confirmed_at > BLIND_AFTER_S
+
+    def confirm(self) -> None:
+        """A beat came back: what is known here is what the database says."""
+        with self.lock:
+            now = self.clock()
+            if self.blind(now) and self._seen:
+                self._resume_at = now + _RESUME_JITTER_S * self.random()
+            self._seen = True
+            self._confirmed_at = now
+            self.lock.notify_all()
+
+    def lose(self) -> None:
+        """The database did not answer: trust nothing until a beat is confirmed."""
+        with self.lock:
+            self._confirmed_at = -math.inf
+            self._adopt_all = True
+            self.lock.notify_all()
+
+    def distrust(self) -> None:
+        """After a reconnection the rows of the next beat are taken over whatever their epoch."""
+        with self.lock:
+            self._adopt_all = True
+
+    def beaten(self, scopes: Iterable[Mapping[str, Any]]) -> None:
+        """Take over the rows a beat brought, and trust them from now on."""
+        with self.lock:
+            now = self.clock()
+            whatever = self._adopt_all or self.blind(now)
+            for raw in scopes:
+                self.adopt(raw, whatever=whatever)
+                self._witness(raw, now)
+            if whatever:
+                self.rows.forget_others([str(raw["scope"]) for raw in scopes])
+            self._adopt_all = False
+            self.confirm()
+        self.flush()
+
+    def notified(self, payload: str) -> None:
+        """Take over the row a notification brought; one that cannot be read is only a lost hint."""
+        try:
+            raw = json.loads(payload)
+            with self.lock:
+                self.adopt(raw)
+        except (ValueError, KeyError, TypeError):
+            return
+        self.flush()
+
+    def adopt(self, raw: Mapping[str, Any], *, whatever: bool = False) -> None:
+        """Take one row over, and wake whoever waits."""
+        with self.lock:
+            now = self.clock()
+            row = holds.parse(raw, now)
+            before = self.rows.row(row.scope)
+            change = self.rows.adopt(row, now, whatever=whatever)
+            after = self.rows.row(row.scope)
+            if after.epoch != before.epoch:
+                self._turned(after, now)
+            self._note(change)
+
+    def pause(self, seconds: float, reason: str) -> None:
+        """Pause this process at once; the rest of the fleet hears of it from the database."""
+        with self.lock:
+            now = self.clock()
+            self._note(self.rows.pause(now + seconds, now, reason))
+
+    def refuse(self, fingerprint: str, reason: str) -> None:
+        """Stop this process for a refused token of which the database cannot be told."""
+        with self.lock:
+            self._note(self.rows.refuse(fingerprint, self.clock(), reason))
+
+    def _note(self, change: holds.Change | None) -> None:
+        if change is not None:
+            self._changes.append(change)
+        self.lock.notify_all()
+
+    def _turned(self, row: holds.Row, now: float) -> None:
+        """A new epoch: when to ask for its probe, and with which phase to ramp after it."""
+        if row.state is breaker.State.OPEN:
+            # A little late on purpose: asked before the database's deadline, it is asked in vain.
+            self.next_try[row.scope] = row.until + 0.01 + _PROBE_JITTER_S * self.random()
+        elif row.state is breaker.State.HALF_OPEN and row.probe_owner is None:
+            self.next_try[row.scope] = now + _RETRIAL_JITTER_S * self.random()
+        for role in outcome.Role:
+            mine = row.scope == breaker.scope(self.host, role)
+            if mine and row.state is not breaker.State.CLOSED:
+                # The fleet's breaker takes over; who probed last leads the ramp.
+                self.alone[role].succeeded()
+                led = row.probe_owner == self.worker
+                self.phase[role] = 1.0 if led else 0.9 * self.random()
+
+    def _witness(self, raw: Mapping[str, Any], now: float) -> None:
+        age_s = raw.get("ok_age_s")
+        for role in outcome.Role:
+            if age_s is not None and raw["scope"] == breaker.scope(self.host, role):
+                begun = now - age_s - _AGE_DOUBT_S
+                self.ok_begun[role] = max(self.ok_begun[role], begun)
+
+    def hold(self, role: outcome.Role, now: float) -> holds.Hold | None:
+        """What keeps a request of `role` back; None lets it go now."""
+        if self.blind(now):
+            return holds.Hold(reason="blind", until=math.inf)
+        if now < self._resume_at:
+            return holds.Hold(reason="blind", until=self._resume_at)
+        hold = self.rows.hold(role, now, self.fingerprint())
+        if hold is not None:
+            return hold
+        alone_until = self.alone[role].held_until(now)
+        if alone_until is not None:
+            return holds.Hold(reason="closed", until=alone_until, scope=self.worker)
+        return self._ramp(role, now)
+
+    def _ramp(self, role: outcome.Role, now: float) -> holds.Hold | None:
+        policy, start = self.policy[role], self.rows.ramp_from(role, now)
+        if now - start >= policy.recovery_ramp_s:
+            return None
+        out, phase = self.in_flight[role], self.phase[role]
+        if out < breaker.ramp_permits(policy, self._capacity, now - start, phase):
+            return None
+        until = start + breaker.ramp_next_s(policy, self._capacity, out, phase)
+        return holds.Hold(reason="closed", until=until, scope=self.worker)
+
+    def flush(self) -> None:
+        """Tell the changes seen since the last time; never called under the lock."""
+        with self.lock:
+            changes, self._changes = self._changes, []
+        for change in changes:
+            self._changed(change)

@@ -1,0 +1,249 @@
+"""A fleet's life: it starts, replaces who dies, drains, ends; real forks and signals."""
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.wait import until
+
+if TYPE_CHECKING:
+    from tests.supervisor.conftest import Start
+
+
+def test_fleet_runs_all_slots_when_started(start: "Start") -> None:
+    host = start(fleet={"workers": 3})
+    workers = host.until_running(3)
+
+    assert sorted(workers) == [0, 1, 2]
+    assert host.said()["state"] == "running"
+    assert host.said()["pid"] == host.pid
+    assert len(host.notes("prepared")) == 1
+    assert len({note["instance"] for note in host.notes("started")}) == 1
+
+
+def test_supervisor_has_one_thread_when_fleet_runs(start: "Start") -> None:
+    host = start()
+    host.until_running()
+
+    assert len(list(Path(f"/proc/{host.pid}/task").iterdir())) == 1
+
+
+def test_children_hold_nothing_of_siblings_when_forked_late(start: "Start") -> None:
+    host = start(fleet={"workers": 4})
+    workers = host.until_running(4)
+    os.kill(workers[0], signal.SIGKILL)
+    until(lambda: len(host.notes("started", slot=0, kind="worker")) == 2)
+
+    first, second = (len(n["fds"]) for n in host.notes("started", slot=0, kind="worker"))
+    assert first == second
+    held = [str(fd.readlink()) for fd in Path(f"/proc/{host.workers()[1]}/fd").iterdir()]
+    assert not any(kind in name for name in held for kind in ("socket", "eventpoll", "pidfd"))
+
+
+def test_worker_is_replaced_in_its_slot_when_killed(start: "Start") -> None:
+    host = start()
+    workers = host.until_running()
+    os.kill(workers[1], signal.SIGKILL)
+    until(lambda: len(host.notes("started", slot=1)) == 2 and len(host.workers()) == 2)
+
+    old, new = host.notes("started", slot=1)
+    assert new["boot"] > old["boot"]
+    assert host.workers()[1] == new["pid"]
+    assert host.workers()[0] == workers[0]
+
+
+def test_monitor_is_replaced_with_the_same_port_when_killed(start: "Start") -> None:
+    host = start()
+    host.until_running()
+    before = host.said()
+    os.kill(before["monitor"]["pid"], signal.SIGKILL)
+    until(
+        lambda: (
+            host.said()["monitor"]["state"] == "running" and len(host.notes(kind="monitor")) == 2
+        )
+    )
+
+    assert host.said()["monitor"]["pid"] != before["monitor"]["pid"]
+    assert host.said()["listening"] == before["listening"]
+
+
+def test_no_child_survives_when_the_supervisor_is_killed(start: "Start") -> None:
+    host = start(worker="stubborn")
+    host.until_running()
+    pids = host.children()
+    assert len(pids) == 3
+    host.signal(signal.SIGKILL)
+
+    until(lambda: not host.children(), timeout_s=2.0)
+    assert host.said()["state"] == "stopped"
+
+
+def test_fleet_exits_0_when_drained_by_term(start: "Start") -> None:
+    host = start()
+    host.until_running()
+    host.signal(signal.SIGTERM)
+
+    assert host.wait() == 0
+    ended = host.notes("ended")
+    assert [note["kind"] for note in ended] == ["worker", "worker", "monitor"]
+    assert not any(note["aborting"] for note in ended)
+    assert host.said() | {"state": "stopped", "pid": None, "slots": []} == host.said()
+
+
+def test_fleet_kills_at_grace_when_a_child_ignores_term(start: "Start") -> None:
+    host = start(worker="stubborn", fleet={"workers": 2, "grace_s": 1})
+    host.until_running()
+    host.signal(signal.SIGTERM)
+
+    assert host.wait() == 0
+    assert host.children() == set()
+    assert "child_killed" in host.stderr()
+
+
+def test_fleet_kills_at_grace_when_a_child_is_stopped(start: "Start") -> None:
+    host = start(fleet={"workers": 2, "grace_s": 1})
+    workers = host.until_running()
+    os.kill(workers[0], signal.SIGSTOP)
+    host.signal(signal.SIGTERM)
+
+    assert host.wait() == 0
+    assert host.children() == set()
+
+
+def test_fleet_exits_130_when_interrupted_twice(start: "Start") -> None:
+    host = start(worker="slow", fleet={"workers": 2, "grace_s": 60})
+    host.until_running()
+    host.signal(signal.SIGINT)
+    until(lambda: host.said()["state"] == "draining")
+    host.signal(signal.SIGINT)
+
+    assert host.wait() == 130
+    assert len(host.notes("aborted")) == 2
+
+
+def test_fleet_kills_when_interrupted_three_times(start: "Start") -> None:
+    host = start(worker="stubborn", fleet={"grace_s": 60}, rules={"abort_s": 60})
+    host.until_running()
+    for _ in range(2):
+        host.signal(signal.SIGINT)
+        until(lambda: host.said()["state"] == "draining")
+    until(lambda: host.stderr().count("signal_received") == 2)
+    host.signal(signal.SIGINT)
+
+    assert host.wait() == 130
+    assert host.children() == set()
+
+
+def test_hung_worker_is_replaced_with_its_stacks_told_when_silent(start: "Start") -> None:
+    host = start(worker="hung", fleet={"workers": 2, "watchdog_s": 1}, rules={"abort_s": 1})
+    until(lambda: len(host.notes("started", slot=0, kind="worker")) == 2)
+    host.until_running()
+
+    assert "child_hung" in host.stderr()
+    assert "in fall_silent" in host.stderr()
+
+
+def test_stopped_worker_is_killed_and_replaced_when_silent(start: "Start") -> None:
+    host = start(fleet={"workers": 2, "watchdog_s": 1}, rules={"abort_s": 0.5})
+    workers = host.until_running()
+    os.kill(workers[0], signal.SIGSTOP)
+
+    until(lambda: len(host.notes("started", slot=0, kind="worker")) == 2)
+    until(lambda: len(host.workers()) == 2)
+    assert host.workers()[1] == workers[1]
+
+
+def test_no_child_is_blamed_when_the_supervisor_was_stopped(start: "Start") -> None:
+    host = start(fleet={"workers": 2, "watchdog_s": 1}, rules={"lapse_s": 1.5})
+    workers = host.until_running()
+    all_of_it = [*workers.values(), host.said()["monitor"]["pid"]]
+    host.signal(signal.SIGSTOP)
+    for pid in all_of_it:
+        os.kill(pid, signal.SIGSTOP)
+    resumed = signal.sigtimedwait([], 2.5)
+    assert resumed is None
+    host.signal(signal.SIGCONT)
+    for pid in all_of_it:
+        os.kill(pid, signal.SIGCONT)
+    host.signal(signal.SIGUSR2)
+
+    until(lambda: "state_dumped" in host.stderr())
+    assert host.workers() == workers
+    assert "child_hung" not in host.stderr()
+
+
+def test_fleet_exits_1_when_every_slot_is_parked(start: "Start") -> None:
+    host = start(worker="crashing", fleet={"workers": 1}, rules={"backoff_first_s": 0.05})
+
+    assert host.wait() == 1
+    assert len(host.notes("started", kind="worker")) == 5
+    assert host.stderr().count("ZeroDivisionError: made to fail") == 5
+    assert "parked" in host.stderr()
+
+
+def test_monitor_is_replaced_for_ever_when_it_crashes(start: "Start") -> None:
+    host = start(monitor="crashing", rules={"backoff_first_s": 0.02, "backoff_max_s": 0.05})
+    until(lambda: len(host.notes("started", kind="monitor")) > 6)
+
+    assert len(host.workers()) == 2
+    assert len(host.notes("started", kind="worker")) == 2
+
+
+def test_fleet_halts_with_its_code_when_a_child_cannot_work(start: "Start") -> None:
+    host = start(worker="unable")
+
+    assert host.wait() == 3
+    assert len(host.notes("started", kind="worker")) == 2
+    assert "the schema is older than the program; migrate it" in host.stderr()
+
+
+def test_fleet_exits_with_the_monitors_code_when_drained(start: "Start") -> None:
+    host = start(monitor="drained", options={"until_drained": True})
+
+    assert host.wait() == 1
+
+
+def test_fleet_goes_on_when_drained_but_not_asked_to_end(start: "Start") -> None:
+    host = start(monitor="drained")
+
+    host.until_running()
+    assert host.said()["state"] == "running"
+
+
+def test_fleet_waits_for_the_next_monitor_when_one_dies(start: "Start") -> None:
+    host = start(monitor="drained", options={"until_drained": True}, env={"MONITOR_DIES": "yes"})
+
+    assert host.wait() == 1
+    assert len(host.notes("started", kind="monitor")) == 2
+
+
+def test_fleet_exits_4_when_auth_stopped_and_asked_to_end(start: "Start") -> None:
+    host = start(worker="no_token", options={"until_drained": True})
+
+    assert host.wait() == 4
+
+
+def test_fleet_shares_the_limit_out_and_ends_when_all_is_done(start: "Start") -> None:
+    host = start(worker="finished", fleet={"workers": 4}, options={"limit": 3})
+
+    assert host.wait() == 0
+    assert [note["options"] for note in host.notes("started", kind="worker")] == [{"limit": 1}] * 3
+
+
+def test_fleet_goes_on_when_a_child_dies_in_the_middle_of_a_message(start: "Start") -> None:
+    host = start(worker="cut_off", options={"until_drained": True})
+    host.until_running()
+
+    assert len(host.notes("started", slot=0, kind="worker")) == 2
+
+
+def test_workers_come_and_go_when_ttin_and_ttou_ask(start: "Start") -> None:
+    host = start()
+    host.until_running()
+    host.signal(signal.SIGTTIN)
+    host.until_running(3)
+    host.signal(signal.SIGTTOU)
+
+    host.until_running(2)
+    assert len(host.notes("ended", slot=2)) == 1

@@ -1,0 +1,137 @@
+"""A fleet among others: a second supervisor, a taken port, systemd, and reloads."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from noggin_mp.supervisor import listen
+from tests.support.wait import until
+
+if TYPE_CHECKING:
+    from tests.supervisor.conftest import Host, Start
+
+
+def test_second_supervisor_is_refused_when_one_works_in_the_folder(start: "Start") -> None:
+    first = start()
+    first.until_running()
+    second = start()
+
+    assert second.wait() == 7
+    assert f"already works in {first.state} as process {first.pid};" in second.stderr()
+    assert first.said()["pid"] == first.pid
+    assert len(first.notes("prepared")) == 1
+
+
+def test_supervisor_starts_again_when_the_last_was_killed(start: "Start") -> None:
+    first = start()
+    first.until_running()
+    first.signal(signal.SIGKILL)
+    first.wait()
+    second = start()
+
+    second.until_running()
+    assert second.said()["pid"] == second.pid
+
+
+def test_supervisor_refuses_to_start_when_the_port_is_taken(start: "Start") -> None:
+    with listen.bind(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        host = start(bind=f"127.0.0.1:{port}")
+
+        assert host.wait() == 8
+    assert f"port {port} on 127.0.0.1 is in use by process {os.getpid()} " in host.stderr()
+    assert host.notes() == []
+
+
+def test_supervisor_speaks_to_systemd_when_it_lives(start: "Start", tmp_path: Path) -> None:
+    heard: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(10)
+        host = start(
+            env={"NOTIFY_SOCKET": str(tmp_path / "notify")}, reloads=[{"error": "line 3: no"}]
+        )
+
+        def hear(text: str) -> None:
+            while True:
+                heard.append(systemd.recv(1000).decode())
+                if text in heard[-1]:
+                    return
+
+        hear("READY=1")
+        host.until_running()
+        host.signal(signal.SIGHUP)
+        hear("RELOADING=1\nMONOTONIC_USEC=")
+        hear("READY=1\nSTATUS=line 3: no")
+        host.signal(signal.SIGTERM)
+        hear("STOPPING=1")
+        assert host.wait() == 0
+    assert "WATCHDOG=1" in heard
+
+
+def test_watchdog_is_not_fed_when_the_supervisor_hangs(start: "Start", tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(10)
+        host = start(env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        host.until_running()
+        host.signal(signal.SIGSTOP)
+        until(lambda: f"T ({host.pid})" in _state(host))
+        systemd.setblocking(False)
+        _swallow(systemd)
+
+        assert signal.sigtimedwait([], 1.5) is None
+        assert _swallow(systemd) == 0
+
+
+def _state(host: "Host") -> str:
+    fields = Path(f"/proc/{host.pid}/stat").read_text().rpartition(")")[2].split()
+    return f"{fields[0]} ({host.pid})"
+
+
+def _swallow(server: socket.socket) -> int:
+    count = 0
+    while True:
+        try:
+            server.recv(1000)
+        except BlockingIOError:
+            return count
+        count += 1
+
+
+def test_reload_changes_nothing_when_the_configuration_is_wrong(start: "Start") -> None:
+    host = start(reloads=[{"error": "noggin.yaml:7:3: fleet.worker is no key"}])
+    workers = host.until_running()
+    host.signal(signal.SIGHUP)
+    until(lambda: host.said()["config_error"])
+
+    assert "noggin.yaml:7:3" in host.said()["config_error"]
+    assert host.workers() == workers
+    assert host.said()["state"] == "running"
+
+
+def test_reload_rolls_slot_by_slot_when_the_configuration_is_right(
+    start: "Start", tmp_path: Path
+) -> None:
+    paths = {name: str(tmp_path / name) for name in ("state", "input", "output", "log")}
+    fresh = {
+        "paths": paths,
+        "fleet": {"workers": 3, "threads": 5, "grace_s": 5},
+        "monitor": {"bind": "127.0.0.1:0"},
+    }
+    host = start(reloads=[{"error": "wrong"}, fresh])
+    host.until_running()
+    host.signal(signal.SIGHUP)
+    until(lambda: host.said()["config_error"])
+    host.signal(signal.SIGHUP)
+    until(lambda: len(host.notes("started", threads=5)) == 4)
+    workers = host.until_running(3)
+
+    assert host.said()["config_error"] is None
+    assert {note["pid"] for note in host.notes("started", threads=5)} == {
+        *workers.values(),
+        host.said()["monitor"]["pid"],
+    }
+    assert len(host.notes("started")) == 3 + 4

@@ -1,0 +1,132 @@
+"""Processes without a supervisor, and the checks before a start: each in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from noggin_mp.domain import errors
+from noggin_mp.supervisor import pidfile, preflight
+from tests.support.wait import until
+
+if TYPE_CHECKING:
+    from tests.supervisor.conftest import Start
+
+ALONE = """
+import json, sys
+from noggin_mp.domain import fleet
+from noggin_mp.settings import schema
+from noggin_mp.supervisor import alone
+from tests.support import fleet_host
+settings = schema.Settings.model_validate({"paths": {"state": sys.argv[1]}, "monitor": {"bind": "127.0.0.1:0"}})
+kind = fleet.ChildKind(sys.argv[2])
+try:
+    sys.exit(alone.run(kind, int(sys.argv[3]), settings, getattr(fleet_host, sys.argv[4])))
+except fleet_host.errors.NogginError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_code)
+"""  # noqa: E501
+
+
+def lone(
+    folder: Path, kind: str = "worker", slot: int = 3, entry: str = "good"
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", ALONE, str(folder / "state"), kind, str(slot), entry],
+        env=os.environ | {"JOURNAL": str(folder / "journal")},
+        cwd=Path(__file__).resolve().parents[2],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def started(folder: Path) -> list[dict[str, object]]:
+    if not (folder / "journal").exists():
+        return []
+    lines = (folder / "journal").read_text().splitlines()
+    return [note for note in map(json.loads, lines) if note["event"] == "started"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_lone_worker_drains_when_told_to_end(tmp_path: Path, number: signal.Signals) -> None:
+    with lone(tmp_path) as process:
+        until(lambda: started(tmp_path))
+        process.send_signal(number)
+
+        assert process.wait(10) == 0
+    assert (started(tmp_path)[0]["kind"], started(tmp_path)[0]["slot"]) == ("worker", 3)
+    assert pidfile.read_state(tmp_path / "state")["state"] == "stopped"
+
+
+def test_lone_worker_exits_130_when_interrupted_twice(tmp_path: Path) -> None:
+    with lone(tmp_path, entry="slow") as process:
+        until(lambda: started(tmp_path))
+        process.send_signal(signal.SIGINT)
+        until(
+            lambda: "SigPnd:\t0000000000000000" in Path(f"/proc/{process.pid}/status").read_text()
+        )
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(10) == 130
+
+
+def test_second_lone_worker_is_refused_when_its_slot_is_taken(tmp_path: Path) -> None:
+    with lone(tmp_path) as first:
+        until(lambda: started(tmp_path))
+        with lone(tmp_path) as second:
+            _, told = second.communicate(timeout=10)
+        with lone(tmp_path, slot=4) as other:
+            until(lambda: len(started(tmp_path)) == 2)
+            other.terminate()
+        first.terminate()
+
+    assert second.returncode == 7
+    assert f"worker 3 already works in {tmp_path / 'state'} as process {first.pid};" in told
+    assert (first.returncode, other.returncode) == (0, 0)
+
+
+@pytest.mark.parametrize(("kind", "slot"), [("worker", 1), ("monitor", 0)])
+def test_lone_process_is_refused_when_a_supervisor_runs_its_slot(
+    start: "Start", tmp_path: Path, kind: str, slot: int
+) -> None:
+    host = start()
+    host.until_running()
+    with lone(tmp_path, kind, slot) as process:
+        _, told = process.communicate(timeout=10)
+
+    assert process.returncode == 7
+    assert f"the supervisor with process id {host.pid} runs {kind}" in told
+
+
+def test_preflight_gives_what_was_found_when_all_is_well() -> None:
+    assert preflight.run(lambda: {"pid": os.getpid()})["pid"] != os.getpid()
+
+
+def test_preflight_raises_the_same_error_when_the_check_does() -> None:
+    def check() -> dict[str, object]:
+        raise errors.DatabaseUnreachable("nobody answers", remedy="start it")
+
+    with pytest.raises(errors.DatabaseUnreachable, match="nobody answers; start it"):
+        preflight.run(check)
+
+
+def test_preflight_calls_it_a_bug_when_the_check_breaks() -> None:
+    def check() -> dict[str, object]:
+        raise KeyError("x")
+
+    with pytest.raises(errors.NogginError, match=r"a bug .* KeyError"):
+        preflight.run(check)
+
+
+def test_preflight_says_so_when_the_check_dies() -> None:
+    def check() -> dict[str, object]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return {}
+
+    with pytest.raises(errors.NogginError, match=r"died \(-9\)"):
+        preflight.run(check)

@@ -1,0 +1,311 @@
+"""The gate of one process: waiting, blindness, quarantine, the ramp, and what it tells."""
+
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from noggin_mp.domain import breaker, holds, outcome
+from noggin_mp.store import breaker as store
+from noggin_mp.store import session
+from noggin_mp.worker import gate as gates
+from tests.support import postgres
+from tests.support.wait import until
+
+HOST = "api.example"
+ROLE = outcome.Role.API
+API = f"{HOST}:{ROLE}"
+
+
+class Clock:
+    """The real clock, and a hand to move it on."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+@dataclass
+class Bench:
+    dsn: str
+    pool: session.Pool
+    gate: gates.Gate
+    clock: Clock
+    token: list[str]
+    changes: list[holds.Change] = field(default_factory=list)
+
+    def beat(self) -> None:
+        with self.pool.connection() as connection:
+            reply = store.beat(
+                connection,
+                host="h",
+                slot=0,
+                instance="6b1c1d5e-0b5c-4b0e-9a53-3d2f7f4d8c11",
+                boot=1,
+                pid=1,
+                state="running",
+                busy=0,
+                tip=None,
+                votes=self.gate.votes(),
+            )
+        self.gate.on_beat(reply["scopes"])
+
+    def acquire(self, give_up_s: float = 0.0, role: outcome.Role = ROLE) -> gates.Permit:
+        return self.gate.acquire(role, cancelled=lambda: False, give_up_s=give_up_s)
+
+    def send(self, kind: outcome.Kind, *, tip: str = "t", **values: Any) -> gates.Verdict:
+        attempt = outcome.Attempt(kind=kind, role=ROLE, reason=str(kind), **values)
+        return self.gate.report(self.acquire(15), attempt, tip=tip)
+
+    def refusal(self, give_up_s: float = 0.0) -> tuple[str, float]:
+        with pytest.raises(gates.Refused) as caught:
+            self.acquire(give_up_s)
+        return caught.value.reason, caught.value.remaining_s
+
+
+Make = Callable[..., Bench]
+FAIL, OK = outcome.Kind.SERVER_ERROR, outcome.Kind.SUCCESS
+
+
+@pytest.fixture
+def make(migrated: str) -> Iterator[Make]:
+    pools = []
+
+    def build(*, worker: str = "h/0", blind: bool = False, **policy: Any) -> Bench:
+        pool = session.open_pool(migrated, schema=postgres.SCHEMA, application_name=worker)
+        pools.append(pool)
+        clock, token, changes = Clock(), ["old"], list[holds.Change]()
+        values = {"open_duration_s": 0.1, "open_jitter": 0.0, "recovery_ramp_s": 0.0, **policy}
+        gate = gates.Gate(
+            store=store.Store(pool, worker=worker, timeout_s=0.5),
+            worker=worker,
+            host=HOST,
+            policy=dict.fromkeys(outcome.Role, breaker.Policy.of(values)),
+            clock=clock,
+            capacity=4,
+            fingerprint=lambda: token[0],
+            changed=changes.append,
+        )
+        bench = Bench(migrated, pool, gate, clock, token, changes)
+        if not blind:
+            bench.beat()
+        return bench
+
+    yield build
+    for pool in pools:
+        pool.close()
+
+
+def test_acquire_grants_nothing_before_the_first_beat(make: Make) -> None:
+    bench = make(blind=True)
+    assert bench.refusal() == ("blind", math.inf)
+    bench.beat()
+    assert bench.acquire().epoch == 0
+
+
+def test_acquire_grants_nothing_when_beats_fail_for_three_seconds(make: Make) -> None:
+    bench = make()
+    bench.clock.ahead = 2.5
+    bench.gate.abandon(bench.acquire())
+    bench.clock.ahead = 3.5
+    assert bench.refusal()[0] == "blind"
+    bench.beat()
+    bench.clock.ahead += 0.6  # the jitter with which it resumes
+    bench.acquire()
+
+
+def test_acquire_refuses_at_once_when_the_gate_stays_shut_for_longer(
+    make: Make, conn: session.Connection
+) -> None:
+    bench = make()
+    store.force(conn, scope=HOST, verb="open", who="me", reason="test", seconds=300)
+    bench.beat()
+    reason, remaining_s = bench.refusal(give_up_s=200)
+    assert (reason, round(remaining_s)) == ("closed", 300)
+    assert round(bench.gate.open_for(ROLE)) == 300
+    assert bench.gate.shut()
+    assert bench.changes[0].new is breaker.State.FORCED_OPEN
+    assert len(bench.changes) == 1
+
+
+def test_acquire_obeys_the_fleets_pause_and_never_an_older_word_of_it(
+    make: Make, conn: session.Connection
+) -> None:
+    bench = make()
+    old = {"scopes": [store.resume_fleet(conn, who="me", reason="")]}
+    view = store.pause_fleet(conn, who="me", reason="lunch", seconds=None)
+    bench.gate.on_notify(json.dumps(view))
+    bench.gate.on_beat(old["scopes"])  # an answer that was under way
+    assert bench.refusal(give_up_s=60) == ("paused", math.inf)
+    bench.gate.on_notify(json.dumps(store.resume_fleet(conn, who="me", reason="")))
+    bench.acquire()
+
+
+def test_acquire_takes_an_older_row_when_the_database_was_restored(make: Make) -> None:
+    bench = make()
+    row = {"scope": HOST, "state": "forced_open", "epoch": 9, "remaining_s": 99, "paused_s": 0}
+    bench.gate.on_notify(json.dumps(row))
+    bench.beat()
+    assert bench.refusal()[0] == "closed"
+    bench.gate.reconnected()
+    bench.beat()
+    bench.acquire()
+
+
+def test_on_notify_ignores_what_it_cannot_read(make: Make) -> None:
+    bench = make()
+    for payload in ("", "{", "[]", '{"scope": "api.example"}', '{"scope": 1, "state": "?"}'):
+        bench.gate.on_notify(payload)
+    bench.acquire()
+
+
+def test_acquire_is_cancelled_when_asked_to(make: Make) -> None:
+    bench = make()
+    with pytest.raises(gates.Refused) as caught:
+        bench.gate.acquire(ROLE, cancelled=lambda: True, give_up_s=9)
+    assert caught.value.reason == "cancelled"
+
+
+def test_waiting_threads_wake_seldom_when_the_gate_stays_shut(
+    make: Make, conn: session.Connection
+) -> None:
+    bench = make()
+    store.force(conn, scope=HOST, verb="open", who="me", reason="test", seconds=2.2)
+    bench.beat()
+    done: list[gates.Permit] = []
+    threads = [threading.Thread(target=lambda: done.append(bench.acquire(30))) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert len(done) == 16
+    assert 16 <= bench.gate.wakeups <= 16 * 4
+
+
+def test_report_charges_nobody_when_everything_fails_and_closes_after_the_outage(
+    make: Make, conn: session.Connection
+) -> None:
+    bench = make(fail_max=3)
+    verdicts = [bench.send(FAIL, tip=str(n)) for n in range(3)]
+    assert [(v.charged, v.why) for v in verdicts] == [
+        (False, "doubt"),
+        (False, "doubt"),
+        (False, "tripped"),
+    ]
+    assert bench.refusal()[0] == "closed"
+    assert [bench.send(FAIL, tip="p").why, bench.send(OK, tip="q").why] == ["probe", "ok"]
+    bench.send(OK)
+    assert store.show(conn)[0]["state"] == "closed"
+    states = [change.new.value for change in bench.changes]
+    assert states == ["open", "half_open", "open", "half_open", "closed"]
+
+
+def test_report_charges_a_poisoned_tip_at_once_when_another_thread_succeeds(make: Make) -> None:
+    bench = make()
+    other = bench.acquire()
+    found: list[gates.Verdict] = []
+    failing = threading.Thread(target=lambda: found.append(bench.send(FAIL, tip="poison")))
+    failing.start()
+    until(lambda: bench.gate._standing.alone[ROLE].streak == 1)
+    assert not found  # it waits for a witness, and one begun before is none
+    witness = bench.acquire()
+    for permit in (other, witness):
+        ok = outcome.Attempt(kind=OK, role=ROLE, reason="ok")
+        bench.gate.report(permit, ok, tip="fine")
+    failing.join(timeout=10)
+    assert [(v.charged, v.why) for v in found] == [(True, "witness")]
+
+
+def test_report_refuses_a_permit_twice_or_from_elsewhere(make: Make) -> None:
+    bench = make()
+    permit = bench.acquire()
+    ok = outcome.Attempt(kind=OK, role=ROLE, reason="ok")
+    bench.gate.report(permit, ok, tip="t")
+    with pytest.raises(ValueError, match="back already"):
+        bench.gate.report(permit, ok, tip="t")
+
+
+def test_report_goes_blind_and_raises_nothing_when_the_database_is_lost(make: Make) -> None:
+    bench = make(fail_max=1, open_duration_s=50)
+    permit = bench.acquire()
+    bench.pool.close()
+    failed = outcome.Attempt(kind=FAIL, role=ROLE, reason="x")
+    verdict = bench.gate.report(permit, failed, tip="t")
+    assert (verdict.charged, verdict.why) == (False, "blind")
+    assert bench.refusal()[0] == "blind"
+    bench.gate.on_beat([])  # it is back; our own breaker has opened meanwhile
+    bench.clock.ahead += 1
+    assert bench.refusal()[0] == "closed"
+
+
+def test_quarantine_holds_one_process_and_ends_with_its_own_trial(
+    make: Make, conn: session.Connection
+) -> None:
+    sick, well = make(worker="h/0", fail_max=2), make(worker="h/1", fail_max=2)
+    assert well.send(OK).charged
+    assert [sick.send(FAIL, tip=str(n)).why for n in range(2)] == ["doubt", "quarantine"]
+    assert sick.refusal()[0] == "closed"
+    well.acquire()
+    trial = sick.acquire(10)
+    assert (trial.trial, trial.deadline_s) == (True, 10.0)
+    assert sick.refusal()[0] == "closed"  # one at a time
+    sick.gate.report(trial, outcome.Attempt(kind=OK, role=ROLE, reason="ok"), tip="t")
+    sick.acquire()
+    assert store.show(conn)[0]["quarantined"] == 0
+
+
+def test_auth_stop_refuses_at_once_until_the_token_changes_and_then_tries_it_once(
+    make: Make,
+) -> None:
+    bench = make()
+    assert bench.send(outcome.Kind.AUTH).why == "auth_stop"
+    assert bench.refusal(give_up_s=60) == ("auth_stop", math.inf)
+    bench.token[0] = "wrong"
+    assert bench.gate.probe_due(ROLE)
+    assert not bench.send(outcome.Kind.AUTH).charged
+    assert bench.refusal(give_up_s=60)[0] == "auth_stop"
+    bench.token[0] = "right"
+    permit = bench.acquire(10)
+    assert (permit.probe, permit.scope) == (True, HOST)
+    bench.gate.report(permit, outcome.Attempt(kind=OK, role=ROLE, reason="ok"), tip="t")
+    assert not bench.acquire(10).probe
+
+
+def test_abandon_gives_the_probe_to_the_next(make: Make, conn: session.Connection) -> None:
+    bench = make(fail_max=1)
+    bench.send(FAIL)
+    permit = bench.acquire(10)
+    assert permit.probe
+    bench.gate.abandon(permit)
+    assert store.show(conn)[0]["state"] == "half_open"
+    assert bench.acquire(10).probe
+
+
+def test_ramp_lets_few_go_at_first_when_the_breaker_has_closed(
+    make: Make, conn: session.Connection
+) -> None:
+    bench = make(fail_max=1, success_threshold=1, recovery_ramp_s=1000.0)
+    bench.send(FAIL)
+    assert bench.send(OK).why == "ok"
+    bench.acquire()
+    assert bench.refusal()[0] == "closed"
+    bench.clock.ahead += 1  # still far from the second permit, at 250 s
+    bench.beat()
+    assert bench.refusal()[0] == "closed"
+
+
+def test_votes_count_each_success_once(make: Make, conn: session.Connection) -> None:
+    bench = make()
+    for _ in range(3):
+        bench.send(OK)
+    bench.beat()
+    bench.beat()
+    [row] = conn.execute("SELECT buckets FROM breaker_votes").fetchall()
+    assert sum(ok for _, ok, _, _ in row[0]) == 3

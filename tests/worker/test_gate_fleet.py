@@ -1,0 +1,200 @@
+"""The gate in several real processes on one database: all stop together, one probes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from noggin_mp.store import breaker as store
+from noggin_mp.store import session
+from tests.support.wait import until
+
+API = "api.example:api"
+POLICY = {
+    "open_duration_s": 0.3,
+    "open_max_s": 0.5,
+    "probe_deadline_s": 1.0,
+    "recovery_ramp_s": 0.2,
+    "pause_default_s": 0.6,
+}
+
+
+class Fleet:
+    def __init__(self, dsn: str, folder: Path) -> None:
+        self.journal = folder / "journal"
+        self.journal.touch()
+        self._mood = folder / "mood"
+        self._folder = folder
+        self._dsn = dsn
+        self.members: dict[int, subprocess.Popen[bytes]] = {}
+        self.mood("ok")
+
+    def mood(self, mood: str) -> None:
+        new = self._folder / uuid.uuid4().hex
+        new.write_text(mood)
+        new.replace(self._mood)
+
+    def start(self, processes: int, *, threads: int) -> None:
+        for slot in range(processes):
+            arguments = {
+                "dsn": self._dsn,
+                "slot": slot,
+                "threads": threads,
+                "policy": POLICY,
+                "journal": str(self.journal),
+                "mood": str(self._mood),
+            }
+            self.members[slot] = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.gate_host", json.dumps(arguments)],
+                stdin=subprocess.PIPE,
+                cwd=Path(__file__).parents[2],
+            )
+        until(
+            lambda: len({e["slot"] for e in self.events("ended")}) == processes,
+            timeout_s=60,
+            what="every process works",
+        )
+
+    def events(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+        lines = self.journal.read_bytes().rpartition(b"\n")[0].splitlines()
+        found = [json.loads(line) for line in lines]
+        wanted = {"event": event, **fields}
+        return [e for e in found if wanted.items() <= e.items()]
+
+    def stop(self) -> None:
+        for member in self.members.values():
+            assert member.stdin is not None
+            member.stdin.close()
+        for member in self.members.values():
+            member.wait(timeout=30)
+
+
+@pytest.fixture
+def fleet(migrated: str, tmp_path: Path) -> Iterator[Fleet]:
+    running = Fleet(migrated, tmp_path)
+    yield running
+    running.mood("ok")
+    running.stop()
+
+
+def all_of(fleet: Fleet, state: str, processes: int) -> Callable[[], bool]:
+    return lambda: len({e["slot"] for e in fleet.events("changed", state=state)}) == processes
+
+
+def test_gate_grants_nothing_in_any_process_once_it_heard_of_an_opening(
+    fleet: Fleet, conn: session.Connection
+) -> None:
+    fleet.start(8, threads=2)
+    store.force(conn, scope="api.example", verb="open", who="me", reason="test", seconds=1)
+    until(all_of(fleet, "forced_open", 8))
+    until(
+        lambda: (
+            max(e["at"] for e in fleet.events("begun"))
+            > max(e["at"] for e in fleet.events("changed")) + 0.5
+        ),
+        what="work goes on when the time is up, without any writer",
+    )
+    for slot in range(8):
+        heard = fleet.events("changed", slot=slot, state="forced_open")[0]["at"]
+        after = [e["at"] for e in fleet.events("begun", slot=slot) if e["at"] > heard]
+        assert all(at > heard + 0.5 for at in after)
+
+
+def spans(fleet: Fleet, killed: dict[int, float]) -> list[tuple[float, float]]:
+    """When a probe was in flight, in order of beginning; a killed process's ended with it."""
+    ends = {(e["pid"], e["number"]): e["at"] for e in fleet.events("ended", probe=True)}
+    found = []
+    for begun in fleet.events("begun", probe=True):
+        end = ends.get((begun["pid"], begun["number"]), killed.get(begun["pid"]))
+        assert end is not None, begun
+        found.append((begun["at"], end))
+    return sorted(found)
+
+
+def test_fleet_stops_probes_one_by_one_and_comes_back_when_an_outage_ends(fleet: Fleet) -> None:
+    fleet.start(4, threads=4)
+    fleet.mood("fail")
+    until(all_of(fleet, "open", 4))
+    until(lambda: len(fleet.events("verdict", why="probe", mood="fail")) >= 3)
+    fleet.mood("hang")
+    held = until(lambda: _hanging(fleet))
+    os.kill(fleet.members[held["slot"]].pid, signal.SIGKILL)
+    killed_at = _wait_dead(fleet, held["slot"])
+    until(
+        lambda: (
+            [e for e in fleet.events("begun", probe=True) if e["pid"] != held["pid"]]
+            and _hanging(fleet, but=held["pid"])
+        ),
+        what="somebody else probes",
+    )
+    fleet.mood("ok")
+    until(lambda: fleet.events("changed", state="closed"))
+    until(lambda: len(fleet.events("begun", probe=False)) > 400, what="it is back at work")
+    flights = spans(fleet, {held["pid"]: killed_at})
+    assert len(flights) >= 6
+    for (_, end), (begin, _) in zip(flights, flights[1:], strict=False):
+        assert end <= begin
+    assert not fleet.events("verdict", mood="fail", charged=True)
+
+
+def _hanging(fleet: Fleet, but: int = 0) -> dict[str, Any] | None:
+    ended = {(e["pid"], e["number"]) for e in fleet.events("ended")}
+    begun = [e for e in fleet.events("begun", probe=True) if e["pid"] != but]
+    return next((e for e in begun if (e["pid"], e["number"]) not in ended), None)
+
+
+def _wait_dead(fleet: Fleet, slot: int) -> float:
+    import time
+
+    fleet.members[slot].wait(timeout=10)
+    return time.monotonic()
+
+
+def test_fleet_trips_within_its_leak_bound_when_every_request_fails(
+    fleet: Fleet, conn: session.Connection
+) -> None:
+    fleet.start(8, threads=1)
+    fleet.mood("fail")
+    until(all_of(fleet, "open", 8))
+    [trip] = [e for e in store.events(conn, limit=99) if e["event_type"] == "trip"]
+    assert trip["details"]["streak"] >= 8  # max(fail_max, busy workers)
+    failed = [e for e in fleet.events("verdict", mood="fail") if e["why"] != "probe"]
+    assert len(failed) <= 8 + 2 * 8
+    assert not any(e["charged"] for e in failed)
+
+
+def test_fleet_sends_nothing_before_a_pause_ends(fleet: Fleet) -> None:
+    fleet.start(4, threads=2)
+    fleet.mood("429")
+    until(lambda: fleet.events("verdict", why="paused"))
+    fleet.mood("ok")
+    until(all_of(fleet, "paused", 4))
+    last = max(e["at"] for e in fleet.events("verdict", why="paused"))
+    until(lambda: max(e["at"] for e in fleet.events("begun")) > last)
+    heard = {slot: fleet.events("changed", slot=slot, state="paused")[0]["at"] for slot in range(4)}
+    later = [e for e in fleet.events("begun") if e["at"] > heard[e["slot"]]]
+    assert later
+    assert all(e["at"] >= last + 0.6 for e in later)
+    assert not fleet.events("verdict", mood="429", charged=True)
+
+
+def test_fleet_stops_for_a_refused_token_and_charges_nobody(
+    fleet: Fleet, conn: session.Connection
+) -> None:
+    fleet.start(3, threads=2)
+    fleet.mood("401")
+    until(lambda: len({e["slot"] for e in fleet.events("refused", reason="auth_stop")}) == 3)
+    assert len(fleet.events("verdict", mood="401")) <= 6  # what was in flight
+    assert not fleet.events("verdict", mood="401", charged=True)
+    assert {r["scope"]: r["state"] for r in store.show(conn)}["api.example"] == "auth_stop"
+    fleet.mood("ok")
+    store.force(conn, scope="api.example", verb="close", who="me", reason="token is fine")
+    before = len(fleet.events("ended"))
+    until(lambda: len(fleet.events("ended")) > before + 20)
