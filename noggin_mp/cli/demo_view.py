@@ -188,7 +188,9 @@ def _workers(workers: list[dict[str, Any]]) -> str:
 
 def closing(world: World, code: int) -> str:
     """Where everything lies, and what to try next."""
-    outcome = "done" if code == 0 else f"ended with exit code {code}; the log tells more: {world.log}"
+    outcome = (
+        "done" if code == 0 else f"ended with exit code {code}; the log tells more: {world.log}"
+    )
     lines = [
         "",
         outcome,
@@ -201,7 +203,7 @@ def closing(world: World, code: int) -> str:
         "try next:",
         f"  {world.hint} status",
         f"  {world.hint} tips list --where not_found",
-        f"  {world.hint} db psql -- -c 'SELECT processing_status, count(*) FROM noggin_data GROUP BY 1'",
+        f"  {world.hint} db psql -- -c 'TABLE loader_status'",
         "",
         f"the database keeps running; end it with: {world.hint} db stop",
     ]

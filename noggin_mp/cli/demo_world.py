@@ -1,4 +1,4 @@
-"""Where a demo lives: folders, database, configuration; and the marker that keeps it off real data."""
+"""Where a demo lives: folders, database, configuration; and what keeps it off real data."""
 
 import dataclasses
 import json
@@ -81,7 +81,7 @@ class World:
 
     @property
     def hint(self) -> str:
-        """How a person calls the program on this demo: plain when it finds the same data by itself."""
+        """How a person calls the program on this demo: plain where that finds it."""
         shown = "noggin-mp"
         if Path(sys.prefix, "bin", "noggin-mp").is_relative_to(Path.cwd()):
             shown = os.path.relpath(Path(sys.prefix, "bin", "noggin-mp"))
@@ -119,11 +119,15 @@ class World:
             "retry": {"max_attempts": 12, "backoff_base_s": 0.2, "max_s": 3},
             "attachments": {"min_free_bytes": 64 * 2**20},
             "monitor": {"bind": self.bind},
-            "breaker": {"defaults": {"open_duration_s": 2, "recovery_ramp_s": 2, "pause_default_s": 1}},
+            "breaker": {
+                "defaults": {"open_duration_s": 2, "recovery_ramp_s": 2, "pause_default_s": 1}
+            },
         }  # fmt: skip
         descriptor = os.open(self.config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write("# Written by noggin-mp demo; the API in it lives only as long as the demo.\n")
+            file.write(
+                "# Written by noggin-mp demo; the API in it lives only as long as the demo.\n"
+            )
             json.dump(settings, file, indent=2)  # JSON is YAML
             file.write("\n")
 

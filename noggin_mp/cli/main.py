@@ -5,10 +5,11 @@ import importlib
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TextIO
 
 import click
 
@@ -33,12 +34,10 @@ VERBS: dict[str, Verb] = {
     "run": Verb("noggin_mp.cli.run:run", "Supervise a fleet of workers."),
     "worker": Verb("noggin_mp.cli.run:worker", "One worker alone."),
     "monitor": Verb("noggin_mp.cli.run:monitor", "One monitor alone: metrics, health, upkeep."),
-    "fleet": Verb("noggin_mp.cli.fleet:fleet", "Pause, resume and watch the whole fleet."),
     "status": Verb("noggin_mp.cli.status:status", "What is going on, as a snapshot."),
     "health": Verb("noggin_mp.cli.status:health", "A verdict: exit 0 or 1, with reasons."),
     "tips": Verb("noggin_mp.cli.tips:tips", "List, show and retry TIPs."),
     "errors": Verb("noggin_mp.cli.tips:errors", "Failures, grouped."),
-    "breaker": Verb("noggin_mp.cli.breaker:breaker", "Show and steer the circuit breaker."),
     "hashes": Verb("noggin_mp.cli.hashes:hashes", "Names behind hashes."),
     "simulate": Verb("noggin_mp.cli.simulate:simulate", "The fake Noggin API alone."),
 }
@@ -147,6 +146,7 @@ def run(arguments: Sequence[str]) -> int:
     state = Context()
     try:
         _catch_term()
+        warnings.showwarning = _show_warning
         # pydantic would search every installed package for plugins: 40 ms, and none of them has
         # any business with our settings.
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -185,6 +185,19 @@ def _catch_term() -> None:
     """Unwind on SIGTERM, so that a command puts its things away; fleets set their own handlers."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Tell a warning as a sentence; where in the code it was raised helps nobody here."""
+    if category.__module__.partition(".")[0] == "noggin_mp":
+        click.echo(f"noggin-mp: warning: {message}", err=True)
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:  # pydantic is slow to import, and --help needs no settings
     from noggin_mp.settings.schema import Settings
 
 _APPLICATION = "noggin-mp preflight"
+_ONE_SLOT = 10_000
+"""`run --tip` takes slots from here on; fleets and lone workers stay below."""
 
 
 @click.command(
@@ -218,9 +220,14 @@ def _dry_run(ctx: Context, settings: "Settings", found: dict[str, Any]) -> int:
 
 
 def _one(ctx: Context, settings: "Settings", tip: str) -> int:
+    from noggin_mp.domain import fleet
+    from noggin_mp.domain.tip import Tip
+    from noggin_mp.supervisor import alone
     from noggin_mp.worker import loop
 
-    code = loop.run_one(settings, tip)
+    # A slot of its own, so that it may work beside a fleet of this host.
+    slot = _ONE_SLOT + os.getpid() % _ONE_SLOT
+    code = alone.run(fleet.ChildKind.WORKER, slot, settings, loop.one(Tip(tip)))
     ctx.emit({"tip": tip, "exit_code": code}, "")
     return code
 

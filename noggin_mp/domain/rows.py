@@ -63,7 +63,6 @@ class _Type:
     """Where one type's cells stand in this file; of several candidates the first filled counts."""
 
     object_type: ObjectType
-    ids: tuple[int, ...]
     day: tuple[int, ...]
     inspected_by: tuple[int, ...]
     vehicle: tuple[int, ...]
@@ -79,7 +78,7 @@ class Header:
     """
 
     width: int
-    types: tuple[_Type, ...]
+    ids: tuple[tuple[int, _Type], ...]  # the id columns: where they stand, and of which type
     certain: _Type | None
     asked: bool
     zone: tzinfo
@@ -102,36 +101,41 @@ class Header:
         found = self._type_of(cells)
         if isinstance(found, Reject):
             return found
-        day = _filled(cells, found.day)
+        one, id_text = found
+        day = _filled(cells, one.day)
         row = Row(
             tip,
-            found.object_type.code,
-            _filled(cells, found.ids),
+            one.object_type.code,
+            id_text,
             None if day is None else day_of(day, self.zone),
-            _filled(cells, found.inspected_by),
-            _filled(cells, found.vehicle),
-            _filled(cells, found.team),
+            _filled(cells, one.inspected_by),
+            _filled(cells, one.vehicle),
+            _filled(cells, one.team),
         )
         if "\x00" in "".join(cells) and any("\x00" in str(value) for value in row):
             return Reject(reason="a NUL character in the row, which the database cannot hold")
         return row
 
-    def _type_of(self, cells: Sequence[str]) -> _Type | Reject:
-        """The type whose id column the row fills, else the one that is certain."""
-        named = [one for one in self.types if _filled(cells, one.ids) is not None]
-        if len(named) > 1:
-            codes = " and ".join(one.object_type.code for one in named)
-            return Reject(reason=f"the id columns of {codes} are both filled: which type is it?")
-        if not named:
+    def _type_of(self, cells: Sequence[str]) -> tuple[_Type, str | None] | Reject:
+        """The type whose id column the row fills, with that id, else the type that is certain."""
+        named, id_text = None, None
+        for place, one in self.ids:
+            text = cells[place].strip() if place < len(cells) else ""
+            if not text or one is named:
+                continue
+            if named is not None:
+                codes = f"{named.object_type.code} and {one.object_type.code}"
+                return Reject(reason=f"the id columns of {codes} are both filled: which is it?")
+            named, id_text = one, text
+        if named is None:
             if self.certain is not None:
-                return self.certain
-            fields = ", ".join(one.object_type.id_field for one in self.types)
+                return self.certain, None
+            fields = ", ".join(dict.fromkeys(one.object_type.id_field for _, one in self.ids))
             return Reject(reason=f"no type: none of the id columns {fields} is filled")
-        if self.asked and self.certain is not None:
-            asked, found = self.certain.object_type.code, named[0].object_type.code
-            if asked != found:
-                return Reject(reason=f"the row is of type {found}, but {asked} was asked for")
-        return named[0]
+        if self.asked and self.certain is not None and named is not self.certain:
+            asked, found = self.certain.object_type.code, named.object_type.code
+            return Reject(reason=f"the row is of type {found}, but {asked} was asked for")
+        return named, id_text
 
 
 def looks_like_tip(cell: str) -> bool:
@@ -161,11 +165,7 @@ def read_header(
             remedy="put a line like nogginId,lcdInspectionId above the data",
         )
     found = [(index, catalogue.by_header(name)) for index, name in enumerate(names)]
-    by_type = {
-        one.code: (one, tuple(i for i, other in found if other is one))
-        for _, one in found
-        if one is not None
-    }
+    by_type = [one for _, one in found if one is not None]
     tip_only = asked is not None and len(names) == 1
     _check_first(names, catalogue, trusted=bool(by_type) or tip_only, sample=sample)
     if not by_type and asked is None:
@@ -176,13 +176,16 @@ def read_header(
             remedy=f"name it with --type ({', '.join(catalogue.by_code)}), or, if the file lists"
             " names of vehicles, teams and the like, import it with --lookups KIND",
         )
-    types = tuple(_columns_of(one, ids, names) for one, ids in by_type.values())
-    certain = types[0] if len(types) == 1 else None
+    types = {one.code: _columns_of(one, names) for one in by_type}
+    certain = next(iter(types.values())) if len(types) == 1 else None
     if asked is not None:
-        own = [one for one in types if one.object_type.code == asked.code]
-        certain = own[0] if own else _columns_of(asked, (), names)
+        certain = types.get(asked.code) or _columns_of(asked, names)
     return Header(
-        width=len(names), types=types, certain=certain, asked=asked is not None, zone=zone
+        width=len(names),
+        ids=tuple((index, types[one.code]) for index, one in found if one is not None),
+        certain=certain,
+        asked=asked is not None,
+        zone=zone,
     )
 
 
@@ -207,7 +210,7 @@ def _check_first(names: Sequence[str], catalogue: Catalogue, *, trusted: bool, s
     )
 
 
-def _columns_of(one: ObjectType, ids: tuple[int, ...], names: Sequence[str]) -> _Type:
+def _columns_of(one: ObjectType, names: Sequence[str]) -> _Type:
     """Where the cells of type `one` stand under the header `names`."""
     targets = {header.strip().casefold(): column for header, column in one.csv.preview.items()}
     places: dict[str, list[int]] = {}
@@ -217,7 +220,6 @@ def _columns_of(one: ObjectType, ids: tuple[int, ...], names: Sequence[str]) -> 
             places.setdefault(column, []).append(index)
     return _Type(
         object_type=one,
-        ids=ids,
         day=tuple(places.get("expected_inspection_date", ())),
         inspected_by=tuple(places.get("expected_inspected_by", ())),
         vehicle=tuple(places.get("expected_vehicle", ())),

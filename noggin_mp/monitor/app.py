@@ -23,7 +23,7 @@ log = logs.get("monitor")
 
 
 def main(context: ChildContext) -> int:
-    """The entry of a monitor process: exit code 0 when stopped. Raises: NogginError from the boot."""
+    """The entry of a monitor process: 0 when stopped. Raises: NogginError from the boot."""
     settings = context.settings
     assert isinstance(settings, Settings)
     logs.configure(level=settings.log.level, format=settings.log.format)
@@ -101,7 +101,7 @@ class Monitor:
         return thread
 
     def _sweep(self, living_tokens: list[int]) -> None:
-        """Remove what dead writers left half written; leases that live, and newer files, are spared."""
+        """Remove what dead writers left half written; living leases and newer files are spared."""
         try:
             removed = files.sweep(
                 self._settings.paths.output,

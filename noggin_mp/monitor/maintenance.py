@@ -134,7 +134,7 @@ class Maintenance:
             self._next_run_s = min(_TURN_S, max(0.05, moved.next_run_at.timestamp() - time.time()))
 
     def _return_orphans(self, connection: session.Connection) -> None:
-        """Give back what dead tenants of this host's slots hold, when no successor has come to do it."""
+        """Give back what dead tenants of this host's slots hold, when no successor came to."""
         for slot, pid in fleet.slots_with_leases(
             connection, host=self._holder.host, instance=self._holder.instance
         ):

@@ -30,7 +30,7 @@ log = logs.get("monitor")
 
 
 class Server:
-    """The HTTP side of a monitor, in a thread of its own; every answer comes from memory or files."""
+    """The HTTP side of a monitor, in its own thread; answers come from memory or files."""
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ class Sample:
 
 @dataclass(slots=True, kw_only=True)
 class Sampler:
-    """Samples until stopped; `latest` is None until the first look succeeds, and once it is stale."""
+    """Samples until stopped; `latest` is None before the first look, and once it is stale."""
 
     connect: Callable[[], session.Connection]
     stopping: Callable[[], bool]

@@ -55,7 +55,6 @@ class Logger(Protocol):
 
 
 class _Stream(Protocol):
-    def isatty(self) -> bool: ...
     def fileno(self) -> int: ...
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from noggin_mp.settings import values
-from noggin_mp.settings.section import Section
+from noggin_mp.settings.section import Section, absent
 from noggin_mp.settings.values import Flag, Int, Num, OffOrInt, OffOrNum
 
 Value = str | int | float | bool | None
@@ -107,14 +107,14 @@ class BreakerLayer(Section):
 class BreakerRoles(Section):
     """Layers for the two roles of one host."""
 
-    api: BreakerLayer = Field(BreakerLayer(), description="Requests for objects (JSON).")
-    media: BreakerLayer = Field(BreakerLayer(), description="Requests for attachments.")
+    api: BreakerLayer = absent("Requests for objects (JSON).")
+    media: BreakerLayer = absent("Requests for attachments.")
 
 
 class BreakerHost(BreakerLayer):
     """The layer of one host."""
 
-    roles: BreakerRoles = Field(BreakerRoles(), description="Layers per role: api, media.")
+    roles: BreakerRoles = absent("Layers per role: api, media.")
 
 
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d*)\s*(s|m|h|d)\s*")
@@ -162,14 +162,14 @@ class PacingLayer(Section):
 class PacingRoles(Section):
     """Layers for the two roles of one host."""
 
-    api: PacingLayer = Field(PacingLayer(), description="Requests for objects (JSON).")
-    media: PacingLayer = Field(PacingLayer(), description="Requests for attachments.")
+    api: PacingLayer = absent("Requests for objects (JSON).")
+    media: PacingLayer = absent("Requests for attachments.")
 
 
 class PacingHost(PacingLayer):
     """The layer of one host."""
 
-    roles: PacingRoles = Field(PacingRoles(), description="Layers per role: api, media.")
+    roles: PacingRoles = absent("Layers per role: api, media.")
 
 
 Layer = TypeVar("Layer", BreakerHost, PacingHost)
@@ -198,7 +198,7 @@ class Breaker(Section):
     """When the fleet stops asking, and how it starts again."""
 
     disabled: Flag = Field(False, description="true = no breaker ever stops anything.")
-    defaults: BreakerLayer = Field(BreakerLayer(), description="The policy of every host.")
+    defaults: BreakerLayer = absent("The policy of every host.")
     hosts: Annotated[dict[str, BreakerHost], BeforeValidator(_no_hosts)] = Field(
         {}, description="What differs for a host: its name, then any field of defaults, and roles."
     )
@@ -214,7 +214,7 @@ class Breaker(Section):
 class Pacing(Section):
     """How fast the fleet may ask."""
 
-    defaults: PacingLayer = Field(PacingLayer(), description="The limits of every host.")
+    defaults: PacingLayer = absent("The limits of every host.")
     hosts: Annotated[dict[str, PacingHost], BeforeValidator(_no_hosts)] = Field(
         {}, description="What differs for a host: its name, then any field of defaults, and roles."
     )

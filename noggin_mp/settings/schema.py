@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from noggin_mp.settings import policies, texts, values
-from noggin_mp.settings.section import Section
+from noggin_mp.settings.section import Section, absent
 from noggin_mp.settings.texts import (
     Bind,
     Checksums,
@@ -194,17 +194,17 @@ class Log(Section):
 class Settings(Section):
     """The whole configuration, validated."""
 
-    database: Database = Field(Database(), description=Database.__doc__)
-    api: Api = Field(Api(), description=Api.__doc__)
-    paths: Paths = Field(default_factory=Paths, description=Paths.__doc__)
-    fleet: Fleet = Field(default_factory=Fleet, description=Fleet.__doc__)
-    queue: Queue = Field(Queue(), description=Queue.__doc__)
-    retry: Retry = Field(Retry(), description=Retry.__doc__)
-    attachments: Attachments = Field(Attachments(), description=Attachments.__doc__)
-    monitor: Monitor = Field(Monitor(), description=Monitor.__doc__)
-    log: Log = Field(Log(), description=Log.__doc__)
-    breaker: policies.Breaker = Field(policies.Breaker(), description=policies.Breaker.__doc__)
-    pacing: policies.Pacing = Field(policies.Pacing(), description=policies.Pacing.__doc__)
+    database: Database = absent(Database.__doc__)
+    api: Api = absent(Api.__doc__)
+    paths: Paths = absent(Paths.__doc__)
+    fleet: Fleet = absent(Fleet.__doc__)
+    queue: Queue = absent(Queue.__doc__)
+    retry: Retry = absent(Retry.__doc__)
+    attachments: Attachments = absent(Attachments.__doc__)
+    monitor: Monitor = absent(Monitor.__doc__)
+    log: Log = absent(Log.__doc__)
+    breaker: policies.Breaker = absent(policies.Breaker.__doc__)
+    pacing: policies.Pacing = absent(policies.Pacing.__doc__)
     object_types: OptionalPath = Field(
         None, description="Folder of object types; empty = the ones that come with the program."
     )

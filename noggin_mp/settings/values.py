@@ -108,10 +108,6 @@ def _word(value: Any) -> str:
     return text(value).strip().lower()
 
 
-def _optional_text(value: Any) -> str | None:
-    return text(value) or None
-
-
 def _size(value: Any) -> int:
     if isinstance(value, str):
         found = _SIZE.fullmatch(value.strip())
@@ -170,7 +166,6 @@ Num = Annotated[float, BeforeValidator(_number)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Text = Annotated[str, BeforeValidator(text)]
 Word = BeforeValidator(_word)
-OptionalText = Annotated[str | None, BeforeValidator(_optional_text)]
 Folder = Annotated[Path, BeforeValidator(_folder), PlainSerializer(str, return_type=str)]
 OptionalPath = Annotated[
     Path | None,

@@ -1,14 +1,16 @@
 """Run a simulator from options given as one JSON object: `python -m noggin_mp.simulator '{...}'`.
 
-People use `noggin-mp simulate`; this door is for programs that already hold the options.
+People use `noggin-mp simulate`; this door is for programs that already hold the options. With
+their own pid as a second argument, the simulator ends when they do.
 """
 
 import json
+import signal
 import sys
 from typing import Any
 
 from noggin_mp.domain import errors
-from noggin_mp.simulator import options, serving
+from noggin_mp.simulator import options, processes, serving
 
 
 def _announce(line: dict[str, Any]) -> None:
@@ -19,6 +21,8 @@ def main(argv: list[str]) -> int:
     """The exit code."""
     try:
         asked = options.Options(**json.loads(argv[1] if len(argv) > 1 else "{}"))
+        if len(argv) > 2:
+            processes.leave_with(int(argv[2]), signal.SIGTERM)
         return serving.serve(asked, announce=_announce)
     except (TypeError, ValueError) as error:
         print(f"simulator: the options are wrong: {error}", file=sys.stderr)

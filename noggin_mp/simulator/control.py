@@ -118,7 +118,8 @@ class Control:
         handler = type("Handler", (_Handler,), {"desk": desk, "base": base})
         self._server = http.server.ThreadingHTTPServer((host, 0), handler)
         self._server.daemon_threads = True
-        self.url = f"http://{host}:{self._server.server_address[1]}{base}"
+        named = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - compared, not bound
+        self.url = f"http://{named}:{self._server.server_address[1]}{base}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
         self._thread.start()
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from noggin_mp.simulator import entities, ids, media, records, shapes
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
@@ -198,4 +200,4 @@ class World:
 
 def encode(payload: dict[str, Any]) -> bytes:
     """A payload as compact JSON in UTF-8, the way the API sends it."""
-    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
+    return _ENCODER.encode(payload).encode()

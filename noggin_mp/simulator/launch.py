@@ -78,15 +78,17 @@ class Running:
 def start(asked: options.Options) -> Running:
     """Start a simulator and wait until it accepts. Its messages go to our stderr.
 
+    It ends when this process does, by whatever cause; call this from a thread that stays.
+
     Raises: UsageError, PortInUse or PathUnusable like `serving.serve`.
     """
     asked.conduct(asked.world())  # says what is wrong with the options here, not over there
+    given = json.dumps(dataclasses.asdict(asked))
     process = subprocess.Popen(
-        [sys.executable, "-m", "noggin_mp.simulator", json.dumps(dataclasses.asdict(asked))],
+        [sys.executable, "-m", "noggin_mp.simulator", given, str(os.getpid())],
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )
     line = process.stdout.readline() if process.stdout else ""
     if not line:

@@ -43,17 +43,16 @@ class Records:
 
     def plan(self, shape: shapes.Shape, index: int) -> tuple[Planned, ...]:
         """The attachments of the record, in payload order."""
-        rng = self._rng(shape, index, "presence")
+        rng = self._rng(shape, index)
         counts = _attachment_counts(rng, shape, _present(rng, shape))
         names = [field for field, count in counts.items() for _ in range(count)]
         return tuple(Planned(field=name, sequence=at) for at, name in enumerate(names))
 
     def payload(self, shape: shapes.Shape, index: int, *, origin: str = "") -> dict[str, Any]:
         """The whole object as the API answers it. `origin` is used in the rare absolute URLs."""
-        rng = self._rng(shape, index, "presence")
+        rng = self._rng(shape, index)
         present = _present(rng, shape)
         counts = _attachment_counts(rng, shape, present)
-        rng = self._rng(shape, index, "values")
         draw = rng.random
         when = self.day(shape, index)
         body: dict[str, Any] = {"$meta": self._meta_of(rng, shape, index, when)}
@@ -149,14 +148,14 @@ class Records:
             self._meta[number] = self._ids.encode(ids.Space.META, 0, number)
         return self._meta[number]
 
-    def _rng(self, shape: shapes.Shape, index: int, purpose: str) -> random.Random:
-        return random.Random(self._ids.number("record", shape.code, index, purpose))
+    def _rng(self, shape: shapes.Shape, index: int) -> random.Random:
+        return random.Random(self._ids.number("record", shape.code, index))
 
 
 def _present(rng: random.Random, shape: shapes.Shape) -> frozenset[str]:
     """Which fields the record carries; fields of one group share one draw."""
     draw = rng.random
-    names = [name for name, presence in shape.alone if draw() < presence]
+    names = [name for name, presence in shape.alone if presence == 1.0 or draw() < presence]
     for group in shape.together:
         shared = draw()
         for field in group:

@@ -145,14 +145,19 @@ def day(number: int) -> datetime.date:
     return FIRST_DAY + datetime.timedelta(days=number % DAYS)
 
 
+@functools.cache
+def _iso(ordinal: int) -> str:
+    return datetime.date.fromordinal(ordinal).isoformat()
+
+
 def midnight(when: datetime.date) -> str:
     """How the API writes a date: local midnight with its offset. Source: the API contract."""
-    return f"{when.isoformat()}T00:00:00.000+08:00"
+    return f"{_iso(when.toordinal())}T00:00:00.000+08:00"
 
 
 def stamp(when: datetime.date, seconds: int, millis: int) -> str:
     """A UTC time stamp with milliseconds, `seconds` after the local midnight of `when`."""
     days, rest = divmod(seconds - PERTH_AHEAD_S, 86400)
     minutes, second = divmod(rest, 60)
-    utc = (when + datetime.timedelta(days=days)).isoformat()
+    utc = _iso(when.toordinal() + days)
     return f"{utc}T{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}.{millis:03d}Z"

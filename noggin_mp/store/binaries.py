@@ -11,7 +11,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -98,8 +98,9 @@ def run(
     *,
     account: Account,
     stdout: int | IO[bytes] = subprocess.PIPE,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """The finished command, run as `account`: none of our groups, descriptors or environment.
+    """The finished command, run as `account`: with none of our groups, descriptors or environment.
 
     Raises: OSError when the account cannot be taken on or cannot reach the program.
     """
@@ -112,7 +113,7 @@ def run(
         stdout=stdout,
         stderr=subprocess.STDOUT,
         cwd="/",
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", **(environment or {})},
         umask=0o077,
         check=False,
         **identity,

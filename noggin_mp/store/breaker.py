@@ -250,6 +250,16 @@ def resume_fleet(connection: session.Connection, *, who: str, reason: str) -> Ro
     )
 
 
+def fleet(connection: session.Connection) -> Row:
+    """Hosts, workers and the pause of the whole fleet: keys hosts, workers, pause."""
+    [pause] = _all(connection, "fleet_control", {})
+    return {
+        "hosts": _all(connection, "fleet_hosts", {}),
+        "workers": _all(connection, "fleet_workers", {}),
+        "pause": pause,
+    }
+
+
 def _one(connection: session.Connection, name: str, parameters: dict[str, Any]) -> Row:
     found = connection.execute(statements.statement(name), parameters).fetchone()
     assert found is not None

@@ -135,7 +135,7 @@ def _initialise(seat: Seat, *, durable: bool) -> None:
 
 def _check_version(data: Path) -> None:
     try:
-        found = (data / "PG_VERSION").read_text("ascii").strip()
+        found = (data / "PG_VERSION").read_text("utf-8").strip()
     except OSError:
         found = ""
     if found != binaries.MAJOR:

@@ -220,7 +220,8 @@ def _socket_folder(server: Path, account: binaries.Account, noted: Layout | None
 
 
 def _fits(folder: Path) -> bool:
-    return len(os.fsencode(folder / SOCKET_FILE)) <= _SOCKET_PATH_BYTES
+    """Short enough for a socket address, and without a comma, which libpq takes for two hosts."""
+    return len(os.fsencode(folder / SOCKET_FILE)) <= _SOCKET_PATH_BYTES and "," not in str(folder)
 
 
 def _note(layout: Layout) -> None:

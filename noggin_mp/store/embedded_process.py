@@ -50,16 +50,20 @@ def launch(seat: Seat, settings: Mapping[str, str]) -> None:
         "unix_socket_directories": f'"{quoted}"',
         "dynamic_shared_memory_type": _shared_memory(),
     }
-    options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in wanted.items())
+    words = ["-D", str(layout.data)]
+    for name, value in wanted.items():
+        words += ["-c", f"{name}={value}"]
     with suppress(FileNotFoundError):
         if layout.log.stat().st_size > _LOG_BYTES:
             layout.log.replace(layout.log.with_name("log.1"))
     descriptor = private.open_file(layout.log, os.O_WRONLY | os.O_APPEND)
     with os.fdopen(descriptor, "ab") as log:
         binaries.run(
-            [seat.programs.path("pg_ctl"), "start", "-sW", "-D", layout.data, "-o", options],
+            [seat.programs.path("pg_ctl"), "start", "-sW", "-o", shlex.join(words)],
             account=seat.account,
             stdout=log,
+            # pg_ctl hands its own -D to a shell without escaping it.
+            environment={"PGDATA": str(layout.data)},
         )
 
 

@@ -37,7 +37,7 @@ def slot_lock(connection: session.Connection, *, holder: queue.Holder) -> Iterat
 def slots_with_leases(
     connection: session.Connection, *, host: str, instance: str
 ) -> list[tuple[int, int | None]]:
-    """The slots of this installation that hold leases of a life that is over, each with that pid."""
+    """The slots of this installation that hold leases, each with its last tenant's pid."""
     return connection.execute(
         "SELECT DISTINCT l.slot, w.pid FROM lease l LEFT JOIN fleet_workers w"
         " ON w.host = l.host AND w.slot = l.slot"
@@ -75,14 +75,16 @@ def register(
     """Write the host down, and the slot with its new tenant."""
     connection.execute(
         "INSERT INTO fleet_hosts (host, instance, version) VALUES (%s, %s, %s)"
-        " ON CONFLICT (host) DO UPDATE SET instance = excluded.instance, version = excluded.version,"
+        " ON CONFLICT (host) DO UPDATE SET instance = excluded.instance,"
+        " version = excluded.version,"
         " heartbeat_at = clock_timestamp()",
         (holder.host, holder.instance, version),
     )
     connection.execute(
         "INSERT INTO fleet_workers (host, slot, instance, boot, pid, state)"
         " VALUES (%s, %s, %s, %s, %s, 'running') ON CONFLICT (host, slot) DO UPDATE SET"
-        " instance = excluded.instance, boot = excluded.boot, pid = excluded.pid, state = 'running',"
+        " instance = excluded.instance, boot = excluded.boot, pid = excluded.pid,"
+        " state = 'running',"
         " busy = 0, tip = NULL, started_at = clock_timestamp(), heartbeat_at = clock_timestamp()",
         (holder.host, holder.slot, holder.instance, holder.boot, pid),
     )
@@ -106,7 +108,7 @@ def beat_host(connection: session.Connection, *, host: str, leader: bool) -> Non
 
 
 def lead(connection: session.Connection) -> bool:
-    """True when this session holds the leader's lock, taken now or before (asks once per session)."""
+    """True when this session holds the leader's lock; ask once per session."""
     row = connection.execute(
         "SELECT pg_try_advisory_lock(hashtextextended('noggin leader', 0))"
     ).fetchone()

@@ -50,7 +50,7 @@ class Place:
         return connection
 
     def pool(self, max_size: int = 3) -> session.Pool:
-        """A pool of sessions whose statements are planned anew each time (the queue's size swings)."""
+        """A pool of sessions that plan each statement anew, as the queue's size swings."""
         return session.open_pool(
             self.dsn,
             schema=self.schema_name,

@@ -63,14 +63,14 @@ class Batch:
 
 
 class Cursor:
-    """Where one worker stands in each priority, so that it never walks the same dead entries twice."""
+    """Where one worker stands in each priority, so that it walks no dead entry twice."""
 
     def __init__(self, priorities: Sequence[int] = PRIORITIES) -> None:
         self._priorities = tuple(priorities)
         self._after = dict.fromkeys(self._priorities, 0)
 
     def reset(self, head: Sequence[int] = ()) -> None:
-        """Back to the published head (its live entries included), or to the very start without one."""
+        """Back to the published head, its entry included; to the very start without one."""
         for prio in self._priorities:
             known = head[prio] if prio < len(head) else 0
             self._after[prio] = max(0, known - 1)
@@ -163,7 +163,7 @@ def renew(
 def release(
     connection: session.Connection, *, token: LeaseToken, tips: Sequence[Tip] | None = None
 ) -> int:
-    """How many TIPs went back to the queue uncharged under their old gen; -1 when the lease is lost."""
+    """How many TIPs went back uncharged under their old gen; -1 when the lease is lost."""
     return _number(
         connection, "SELECT queue_release(%s, %s)", (token, None if tips is None else list(tips))
     )
@@ -279,7 +279,8 @@ def drain_state(connection: session.Connection, *, horizon_s: float, age_s: floa
 def came_through(connection: session.Connection, *, tip: Tip) -> bool:
     """True when nothing is left to do for `tip`: complete, or known not to exist."""
     row = connection.execute(
-        "SELECT processing_status IN ('complete', 'not_found') FROM noggin_data WHERE tip = %s", (tip,)
+        "SELECT processing_status IN ('complete', 'not_found') FROM noggin_data WHERE tip = %s",
+        (tip,),
     ).fetchone()
     return bool(row and row[0])
 

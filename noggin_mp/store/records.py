@@ -59,7 +59,7 @@ def prepare(
 
 
 def _claim(connection: session.Connection, tip: Tip, folder: str) -> bool:
-    """True when `tip` owns `folder` now. A rival's claim may commit in mid-statement: look again."""
+    """True when `tip` owns `folder` now. A rival may commit in mid-statement: look again."""
     while True:
         row = connection.execute(
             statements.statement("claim_folder"), {"path": folder, "tip": tip}

@@ -1,4 +1,4 @@
-"""Settle: one transaction writes a batch of results, each only while its lease and gen still hold."""
+"""Settle: one transaction writes a batch of results, each while its lease and gen hold."""
 
 import dataclasses
 import datetime

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from noggin_mp.domain import errors
+from noggin_mp.observe import logs
 from noggin_mp.settings import secrets
 from noggin_mp.settings.schema import Settings
 
@@ -30,6 +31,7 @@ class TokenSource:
             now = self._clock()
             if now - self._read_at > _FRESH_S or not self._token:
                 self._token = secrets.read_token(self._settings)
+                logs.remember_secret(self._token)
                 self._fingerprint = hashlib.sha256(self._token.encode()).hexdigest()[:16]
                 self._read_at = now
             return self._token

@@ -1,4 +1,4 @@
-"""Requests through the gate: a record, and each of its attachments; what is not charged waits here."""
+"""Requests through the gate: a record and its attachments; what is not charged waits."""
 
 import dataclasses
 import datetime
@@ -21,7 +21,7 @@ MAX_UNCHARGED = 20
 T = TypeVar("T", objects.Fetched, media.Downloaded)
 
 
-class GaveUp(Exception):  # noqa: N818 - an outcome, not an error
+class GaveUp(Exception):
     """The gate stays shut, or the work was called off: hand the TIP back uncharged."""
 
     def __init__(self, reason: str) -> None:
@@ -29,7 +29,7 @@ class GaveUp(Exception):  # noqa: N818 - an outcome, not an error
         self.reason = reason
 
 
-class Postponed(Exception):  # noqa: N818 - an outcome, not an error
+class Postponed(Exception):
     """It is not known yet whether the TIP is to blame: try it again in `retry_s`, uncharged."""
 
     def __init__(self, attempt: outcome.Attempt, retry_s: float) -> None:
@@ -137,7 +137,7 @@ class Fetcher:
         cancelled: Callable[[], bool],
         send: Callable[[Callable[[], bool]], T],
     ) -> T:
-        """One request that counts: what is not the TIP's fault is tried again when the gate opens."""
+        """One request that counts: what is not the TIP's fault is tried again later."""
         for _ in range(MAX_UNCHARGED):
             try:
                 permit = self.gate.acquire(role, cancelled=cancelled, give_up_s=self.patience_s)

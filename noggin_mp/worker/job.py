@@ -1,4 +1,4 @@
-"""One TIP from lease to files: fetch, parse, plan, download, write the text, say what came of it."""
+"""One TIP from lease to files: fetch, parse, plan, download, write the text, report."""
 
 import dataclasses
 import datetime

@@ -49,7 +49,7 @@ class Ledger:
         return any(held.trusted_until - now < self._lease_s * 2 / 3 for held in self._held.values())
 
     def renewed(self, kept: Iterable[LeaseToken], *, asked: float) -> list[LeaseToken]:
-        """Trust the `kept` leases anew from `asked`; forgets and gives the others, which are lost."""
+        """Trust the `kept` leases anew from `asked`; forget and give the lost others."""
         alive = set(kept)
         for token in alive & self._held.keys():
             self._held[token].trusted_until = asked + self._lease_s

@@ -1,4 +1,4 @@
-"""A worker's life, top to bottom: lease, hand to threads, gather, settle, renew; drain when told."""
+"""A worker's life: lease, hand to threads, gather, settle, renew; drain when told."""
 
 import functools
 import queue as queues
@@ -17,7 +17,7 @@ from noggin_mp.domain.tip import LeaseToken, Tip
 from noggin_mp.gateway import files
 from noggin_mp.observe import logs
 from noggin_mp.store import queue
-from noggin_mp.worker import boot, job, ledger, pulse, settling
+from noggin_mp.worker import boot, job
 
 _TICK_S: Final = 0.2
 _RESCAN_S: Final = 3.0
@@ -34,7 +34,7 @@ log = logs.get("worker")
 
 
 def main(context: ChildContext) -> int:
-    """The entry of a worker process: exit code 0 after a drain. Raises: NogginError from the boot."""
+    """The entry of a worker process: 0 after a drain. Raises: NogginError from the boot."""
     with boot.started(context) as parts:
         return Worker(context, parts).run()
 
@@ -73,7 +73,7 @@ def one(tip: Tip) -> Callable[[ChildContext], int]:
 
 
 class Worker:
-    """The main loop. Only it touches the ledger; job threads carry one TIP each, from lease to files."""
+    """The main loop. Only it touches the ledger; a job thread carries a TIP to its files."""
 
     def __init__(
         self, context: ChildContext, parts: boot.Parts, *, only: queue.Batch | None = None
@@ -240,7 +240,7 @@ class Worker:
         self._next_look = self._blocked_until
 
     def _lease_suspect(self, now: float, held: int) -> bool:
-        """Take one TIP whose workers died twice, alone; True while the worker keeps still for it."""
+        """Take one TIP whose workers died twice; True while the worker keeps still for it."""
         if self._suspect is not None and self._suspect in self._ledger.tokens:
             return True
         if not self._pulse.suspects:

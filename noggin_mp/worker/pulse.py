@@ -1,4 +1,4 @@
-"""A worker's two background threads: the beat (one SQL call a second) and the listener for notices."""
+"""A worker's background threads: the beat (one SQL call a second) and the listener."""
 
 import contextlib
 import os
@@ -142,7 +142,7 @@ class Pulse:
         self._inbox.put(None)
 
     def _reconnected(self) -> session.Connection:
-        """A new session that holds the slot and listens; then the state is read before work resumes."""
+        """A new session that holds the slot and listens; the state is read before work resumes."""
         while True:
             self._stopped.wait(random.uniform(0.1, 0.5))  # noqa: S311 - jitter, not a secret
             try:

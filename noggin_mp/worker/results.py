@@ -1,4 +1,4 @@
-"""From what happened to a TIP to the row that says so; pure, but for the retry decision handed in."""
+"""From what happened to a TIP to the row that says so; retry decisions are handed in."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -120,7 +120,7 @@ def bad_row(item: queue.Leased, message: str, decide: Decide, worker_id: str) ->
 
 
 def bug(item: queue.Leased, error: Exception, decide: Decide, worker_id: str) -> settle.Settlement:
-    """A fault of the program: uncharged the first time, charged when it happens to the TIP again."""
+    """A fault of the program: uncharged the first time, charged when it happens again."""
     message = f"fault of the program: {type(error).__name__}: {error}"[:500]
     failure = settle.Failure(error_type="bug", message=message)
     if item.interruptions == 0:

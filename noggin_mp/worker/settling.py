@@ -58,7 +58,7 @@ class Buffer:
             self._due = self._clock() + MAX_AGE_S
 
     def flush(self, *, force: bool = False) -> None:
-        """Settle what is due. Raises: psycopg.Error when the database fails; nothing is lost then."""
+        """Settle what is due. Raises: psycopg.Error; nothing is lost then."""
         if self.empty:
             return
         if not force and len(self._done) < MAX_ITEMS and self.due_in_s() > 0:

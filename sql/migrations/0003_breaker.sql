@@ -5,6 +5,8 @@
 -- Each function that changes a row holds an advisory lock on the scope for its transaction, bumps
 -- the epoch and announces the new row on `noggin_breaker`, and does neither when nothing changed.
 -- Deadlines are clock_timestamp()'s; p_now exists so that tests can move time.
+-- Functions that programs call pin their search_path; helpers run under their caller's, for a pin
+-- costs more than most of them do and forbids inlining.
 
 CREATE TABLE breaker_state (
     scope             text PRIMARY KEY,
@@ -80,7 +82,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT regexp_replace(p_scope, ':(api
 
 -- Two locks per scope: 1 guards a transaction on the row, 2 is held by the session that probes.
 CREATE FUNCTION breaker_key(p_scope text, p_purpose integer) RETURNS bigint
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE sql STABLE AS $$
     SELECT hashtextextended('noggin_breaker:' || current_schema() || ':' || p_scope, p_purpose)
 $$;
 
@@ -96,26 +98,33 @@ $$;
 
 -- What a gate needs of a row, with times as remaining seconds: remaining_s null = no end known.
 CREATE FUNCTION breaker_view(p_row breaker_state, p_now timestamptz) RETURNS jsonb
-LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
-    SELECT jsonb_build_object(
-        'scope', p_row.scope, 'state', breaker_effective(p_row, p_now), 'mode', p_row.mode,
-        'epoch', p_row.epoch,
-        'remaining_s', CASE breaker_effective(p_row, p_now)
-            WHEN 'closed' THEN 0
-            WHEN 'paused' THEN 0
-            WHEN 'half_open' THEN coalesce(greatest(0, extract(epoch FROM p_row.probe_lease_until - p_now)), 0)
-            -- greatest() alone would take an unknown end for 0.
-            ELSE CASE WHEN p_row.until IS NOT NULL THEN greatest(0, extract(epoch FROM p_row.until - p_now)) END END,
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    v_state text := breaker_effective(p_row, p_now);
+    v_remaining numeric;
+BEGIN
+    IF v_state IN ('closed', 'paused') THEN
+        v_remaining := 0;
+    ELSIF v_state = 'half_open' THEN
+        v_remaining := coalesce(greatest(0, extract(epoch FROM p_row.probe_lease_until - p_now)), 0);
+    ELSIF p_row.until IS NOT NULL THEN   -- greatest() alone would take an unknown end for 0
+        v_remaining := greatest(0, extract(epoch FROM p_row.until - p_now));
+    END IF;
+    RETURN jsonb_build_object(
+        'scope', p_row.scope, 'state', v_state, 'mode', p_row.mode, 'epoch', p_row.epoch,
+        'remaining_s', v_remaining,
         'paused_s', coalesce(greatest(0, extract(epoch FROM p_row.paused_until - p_now)), 0),
         'closed_s', extract(epoch FROM p_now - p_row.closed_at),
         'probe_owner', p_row.probe_owner, 'fingerprint', p_row.fingerprint,
-        'reason', left(p_row.reason, 300))
+        'reason', left(p_row.reason, 300));
+END
 $$;
 
 -- The whole fleet's pause, in the shape of a row: scope `*`, its epoch grows with every change.
 CREATE FUNCTION fleet_view(p_now timestamptz) RETURNS jsonb
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-    SELECT jsonb_build_object(
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT jsonb_build_object(
         'scope', '*', 'mode', 'enforce',
         'state', CASE WHEN paused AND coalesce(paused_until > p_now, true) THEN 'paused' ELSE 'closed' END,
         'epoch', (extract(epoch FROM updated_at) * 1000000)::bigint,
@@ -123,12 +132,13 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
         'paused_s', CASE WHEN NOT paused THEN 0 WHEN paused_until IS NOT NULL
                          THEN greatest(0, extract(epoch FROM paused_until - p_now)) END,
         'reason', left(reason, 300))
-    FROM queue_control
+    FROM queue_control);
+END
 $$;
 
 -- Locks the scope and returns its row, created on first use.
 CREATE FUNCTION breaker_lock(p_scope text) RETURNS breaker_state
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     v_row breaker_state;
 BEGIN
@@ -145,7 +155,7 @@ $$;
 CREATE FUNCTION breaker_change(
     p_row breaker_state, p_event text, p_worker text, p_details jsonb, p_now timestamptz
 ) RETURNS jsonb
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     v_old breaker_state;
     v_view jsonb;
@@ -188,7 +198,7 @@ $$;
 CREATE FUNCTION breaker_opened(
     p_row breaker_state, p_policy jsonb, p_reason text, p_worker text, p_now timestamptz
 ) RETURNS breaker_state
-LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     p_row.open_count := p_row.open_count + 1;
     p_row.state := 'open';
@@ -205,7 +215,7 @@ $$;
 
 -- Closes a scope: fields only, the caller writes.
 CREATE FUNCTION breaker_closed(p_row breaker_state, p_now timestamptz) RETURNS breaker_state
-LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
     p_row.state := 'closed';
     p_row.until := NULL;
@@ -235,7 +245,7 @@ CREATE FUNCTION breaker_vote(
     p_scope text, p_worker text, p_epoch bigint, p_ok integer, p_failed integer, p_slow integer,
     p_ok_age_s double precision, p_window_s double precision, p_streak integer, p_now timestamptz
 ) RETURNS breaker_votes
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     v_vote breaker_votes;
     v_bucket bigint := breaker_bucket(p_window_s, p_now);
@@ -278,7 +288,7 @@ $$;
 CREATE FUNCTION breaker_decide(p_scope text, p_worker text, p_policy jsonb, p_now timestamptz)
 RETURNS TABLE (decision text, streak bigint, own integer, voters bigint, needed bigint, busy bigint,
                ok bigint, failed bigint, slow bigint)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_window interval := make_interval(secs => (p_policy->>'window_s')::double precision);
     v_oldest double precision := breaker_bucket((p_policy->>'window_s')::double precision, p_now)
@@ -331,7 +341,7 @@ $$;
 CREATE FUNCTION breaker_act(
     p_row breaker_state, p_decision jsonb, p_worker text, p_policy jsonb, p_now timestamptz
 ) RETURNS jsonb
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     v_reason text := CASE p_decision->>'decision'
         WHEN 'trip_streak' THEN format('%s failures in a row', p_decision->>'streak')
@@ -439,7 +449,7 @@ $$;
 
 -- Does a success of somebody else, begun after this TIP's doubt of this kind arose, speak against it?
 CREATE FUNCTION breaker_witnessed(p_host text, p_doubt breaker_doubts) RETURNS boolean
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM breaker_votes
                    WHERE scope IN (p_host || ':api', p_host || ':media') AND ok_at > p_doubt.at)
 $$;

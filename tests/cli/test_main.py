@@ -265,6 +265,17 @@ def test_a_closed_pipe_is_no_error_message() -> None:
     assert (process.returncode, err) == (141, b"")
 
 
+def test_a_warning_of_ours_is_one_sentence() -> None:
+    body = (
+        "import warnings\nfrom noggin_mp.settings import secrets\n"
+        "warnings.warn(secrets.OpenToken('f is open; run: chmod 600 f'))\n"
+        "warnings.warn('a library frets')"
+    )
+    done = subprocess.run(script(body), capture_output=True, check=True)
+
+    assert done.stderr == b"noggin-mp: warning: f is open; run: chmod 600 f\n"
+
+
 def test_colour_is_off_when_asked_by_option_or_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`run`, `worker`, `monitor` from the outside: what a new user does wrong, and what is then said."""
+"""`run`, `worker`, `monitor` from the outside: what goes wrong, and what is then said."""
 
 import json
 import os

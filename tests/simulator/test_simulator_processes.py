@@ -1,4 +1,4 @@
-"""The simulator as processes: start, announcement, ends of every kind, a taken port, the command."""
+"""The simulator as processes: start, announcement, every kind of end, a taken port, the command."""
 
 import contextlib
 import json
@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import click.testing
-import psutil
 import pytest
 
 from noggin_mp.cli import simulate
@@ -50,6 +49,21 @@ def test_no_orphan_is_left_when_the_parent_is_killed() -> None:
     until(lambda: not any(_alive(pid) for pid in pids), what="the serving processes ended")
 
 
+def test_simulator_ends_when_its_launcher_is_killed() -> None:
+    program = (
+        "import os, signal; from noggin_mp.simulator import launch, options\n"
+        "running = launch.start(options.Options(control=True, processes=2, tips=6))\n"
+        "print(running.pid, *running.control()['pids'], flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    pids = [int(pid) for pid in done.stdout.split()]
+    assert len(pids) == 3
+    until(lambda: not any(_alive(pid) for pid in pids), what="the simulator ended")
+
+
 def test_everything_ends_when_one_process_dies() -> None:
     running = launch.start(options.Options(control=True, processes=2, tips=6))
     first, second = _serving(running)
@@ -63,7 +77,7 @@ def test_port_in_use_names_the_process() -> None:
     with launch.running(tips=6) as running:
         port = int(running.base_url.rpartition(":")[2])
         assert ports.holder(port) is not None
-        with pytest.raises(errors.PortInUse, match=rf"by process \d+ \(.+\)") as raised:
+        with pytest.raises(errors.PortInUse, match=r"by process \d+ \(.+\)") as raised:
             ports.listen("127.0.0.1", port)
         assert raised.value.exit_code == 8
         with pytest.raises(errors.PortInUse):
@@ -77,15 +91,15 @@ def test_port_is_free_again_after_the_end() -> None:
         assert again.base_url == f"http://127.0.0.1:{port}"
 
 
-def test_listener_is_on_loopback_only() -> None:
-    with launch.running(tips=6) as running:
-        listening = {
-            link.laddr
-            for process in [running.pid]
-            for link in psutil.Process(process).net_connections("tcp")
-            if link.status == psutil.CONN_LISTEN
-        }
-        assert {address.ip for address in listening} == {"127.0.0.1"}
+def test_listeners_are_on_loopback_only() -> None:
+    with launch.running(tips=6, control=True) as running:
+        urls = (running.base_url, str(running.control_url))
+        numbers = {f"{int(url.split(':')[2].split('/')[0]):04X}" for url in urls}
+        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        local = [line.split()[1] for line in lines if line.split()[3] == "0A"]
+        ours = [address for address in local if address.rpartition(":")[2] in numbers]
+        assert {address.partition(":")[0] for address in ours} == {"0100007F"}
+        assert len(ours) == 2
 
 
 def test_log_file_is_appended_to_without_control(tmp_path: Path) -> None:

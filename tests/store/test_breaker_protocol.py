@@ -205,7 +205,7 @@ def test_pause_charges_the_third_429_of_a_tip_when_others_succeeded_since(worker
     assert of.pause(scope=HOST, seconds=0.01, tip="x", reason="r")["charge"] == "throttled"
 
 
-def refuse(of: store.Store, *, epoch: int = 0, token: str = "old", tip: str = "t") -> str:
+def refuse(of: store.Store, *, epoch: int = 0, token: str = "old", tip: str = "t") -> str:  # noqa: S107 - a digest
     row = of.auth_stop(scope=HOST, epoch=epoch, fingerprint=token, tip=tip, reason="http_401")
     return str(row["charge"])
 

@@ -252,8 +252,7 @@ def test_server_drops_groups_and_environment_of_root_when_it_runs(
 
 @as_root_only
 def test_ordinary_user_has_a_server_when_state_is_his() -> None:
-    if not embedded_server.reachable_by("nobody"):
-        pytest.skip("nobody cannot reach this clone's Python")
+    embedded_server.skip_unless_reachable("nobody")
     folder = postgres.scratch()
     folder.chmod(0o777)
     state = folder / "state"
@@ -280,8 +279,7 @@ def test_ordinary_user_has_a_server_when_state_is_his() -> None:
 
 @as_root_only
 def test_ordinary_user_is_told_whose_it_is_when_state_is_roots(state: Path) -> None:
-    if not embedded_server.reachable_by("nobody"):
-        pytest.skip("nobody cannot reach this clone's Python")
+    embedded_server.skip_unless_reachable("nobody")
     embedded.ensure_running(state, settings=FAST)
     starter = embedded_server.spawn(embedded_server.STARTER, str(state), "{}", user="nobody")
     _, complaint = starter.communicate()

@@ -44,7 +44,9 @@ def test_server_lives_on_when_its_starter_is_killed(state: Path) -> None:
     assert pid is not None
     assert os.getsid(pid) == pid  # a session of its own
     held = [
-        os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.name in "012"
+        str(entry.readlink())
+        for entry in Path(f"/proc/{pid}/fd").iterdir()
+        if entry.name in ("0", "1", "2")
     ]
     assert sorted(set(held)) == sorted({"/dev/null", str(state / "postgres" / "log")})
 

@@ -66,20 +66,20 @@ def test_lease_gives_what_people_asked_for_first_when_priorities_differ(
 
 
 EDITS: list[tuple[str, str, int]] = [
-    # (what an operator does to a complete, leased or dead row, where its entry must be, live entries)
+    # (what an operator does to a complete row, where its entry must be, live entries)
     ("UPDATE noggin_data SET processing_status = 'pending'", "ready", 1),
     (
-        "UPDATE noggin_data SET processing_status = 'pending', next_retry_at = now() + interval '1 h'",
+        "UPDATE noggin_data SET processing_status = 'pending', next_retry_at = now() + '1 h'",
         "ready",
         1,
     ),
     (
-        "UPDATE noggin_data SET processing_status = 'failed', next_retry_at = now() + interval '1 h'",
+        "UPDATE noggin_data SET processing_status = 'failed', next_retry_at = now() + '1 h'",
         "later",
         1,
     ),
     (
-        "UPDATE noggin_data SET processing_status = 'failed', next_retry_at = now() - interval '1 h'",
+        "UPDATE noggin_data SET processing_status = 'failed', next_retry_at = now() - '1h'::interval",
         "ready",
         1,
     ),
@@ -103,8 +103,7 @@ def test_triggers_file_a_row_once_when_an_operator_edits_it(
     conn.execute(edit.encode())
     assert live(conn)["x"] == entries
     if table:
-        row = conn.execute(f"SELECT count(*) FROM {table} WHERE tip = 'x'".encode()).fetchone()
-        assert row == (1,)
+        assert len(conn.execute(f"TABLE {table}".encode()).fetchall()) == 1
     conn.execute(edit.encode())  # a double edit is harmless
     assert live(conn)["x"] <= 1
 
@@ -120,7 +119,7 @@ def test_triggers_requeue_a_dead_letter_when_it_is_forgiven(conn: psycopg.Connec
 def test_triggers_requeue_at_once_when_next_retry_at_is_cleared(conn: psycopg.Connection) -> None:
     add(conn, "x", status="complete")
     conn.execute(
-        "UPDATE noggin_data SET processing_status = 'failed', next_retry_at = now() + interval '1 h'"
+        "UPDATE noggin_data SET processing_status = 'failed', next_retry_at = now() + '1 h'"
     )
     assert tips(take(conn)) == []
     conn.execute("UPDATE noggin_data SET next_retry_at = NULL")

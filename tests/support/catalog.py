@@ -5,7 +5,8 @@ from noggin_mp.store import session
 _QUERIES = {
     "relations": """
         SELECT c.relkind::text, c.relname, c.reloptions, obj_description(c.oid, 'pg_class')
-        FROM pg_class c WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'v', 'S')
+        FROM pg_class c
+        WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'v', 'S')
     """,
     "columns": """
         SELECT a.attrelid::regclass::text, a.attname, a.attnum - (
@@ -27,7 +28,8 @@ _QUERIES = {
         SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = %(schema)s
     """,
     "functions": """
-        SELECT p.oid::regprocedure::text, pg_get_functiondef(p.oid), obj_description(p.oid, 'pg_proc')
+        SELECT p.oid::regprocedure::text, pg_get_functiondef(p.oid),
+               obj_description(p.oid, 'pg_proc')
         FROM pg_proc p WHERE p.pronamespace = %(schema)s::regnamespace AND p.prokind IN ('f', 'p')
     """,
     "views": """

@@ -4,33 +4,54 @@ import os
 import pwd
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from noggin_mp.store import binaries
 from tests.support import postgres
 
 ROOT = os.geteuid() == 0
 as_root_only = pytest.mark.skipif(not ROOT, reason="needs root, which drops to another user")
 
 # Starts the server, prints its DSN, and waits to be killed or told to end.
-STARTER = (
-    "import json, sys; from pathlib import Path; from noggin_mp.store import embedded\n"
-    "print(embedded.ensure_running(Path(sys.argv[1]), settings=json.loads(sys.argv[2])), flush=True)\n"
-    "sys.stdin.readline()\n"
-)
-STOPPER = (
-    "import sys; from pathlib import Path; from noggin_mp.store import embedded\n"
-    "print(embedded.stop(Path(sys.argv[1])))\n"
-)
+STARTER = """
+import json, sys
+from pathlib import Path
+from noggin_mp.store import embedded
+print(embedded.ensure_running(Path(sys.argv[1]), settings=json.loads(sys.argv[2])), flush=True)
+sys.stdin.readline()
+"""
+STOPPER = """
+import sys
+from pathlib import Path
+from noggin_mp.store import embedded
+print(embedded.stop(Path(sys.argv[1])))
+"""
+# Becomes another user inside a running Python, which may lie where that user cannot enter:
+# everything that is imported late is imported before.
+_BECOME = """
+import os, psycopg
+from noggin_mp.store import binaries, embedded
+binaries.find()
+try:
+    psycopg.connect("host=/nowhere")
+except psycopg.OperationalError:
+    pass
+os.setgroups([])
+os.setgid({gid})
+os.setuid({uid})
+"""
 
 
 def spawn(program: str, *arguments: str, user: str | None = None) -> subprocess.Popen[str]:
     """The program running in a session of its own, as `user` where given (root only)."""
     entry = pwd.getpwnam(user) if user else None
+    become = _BECOME.format(uid=entry.pw_uid, gid=entry.pw_gid) if entry else ""
     return subprocess.Popen(
-        [sys.executable, "-c", program, *arguments],
+        [sys.executable, "-c", become + program, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -38,7 +59,6 @@ def spawn(program: str, *arguments: str, user: str | None = None) -> subprocess.
         cwd="/",
         start_new_session=True,
         env={**os.environ, "PYTHONPATH": str(Path(postgres.__file__).parents[2])},
-        **({"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []} if entry else {}),
     )
 
 
@@ -59,8 +79,9 @@ def value(dsn: str, query: str) -> object:
         return row[0] if row else None
 
 
-def reachable_by(user: str) -> bool:
-    """True when that user can run our Python, which a clone in a private folder denies."""
-    process = spawn("import noggin_mp.store.embedded", user=user)
-    process.communicate()
-    return process.returncode == 0
+def skip_unless_reachable(user: str) -> None:
+    """Skips the test when that user cannot run the wheel's programs where they lie."""
+    entry = pwd.getpwnam(user)
+    account = binaries.Account(uid=entry.pw_uid, gid=entry.pw_gid, drop=True)
+    if not binaries.usable(binaries.find(), account, Path(tempfile.gettempdir())):
+        pytest.skip(f"{user} cannot enter the folder that holds this environment")

@@ -52,8 +52,12 @@ def good(context: fleet.ChildContext) -> int:
 def slow(context: fleet.ChildContext) -> int:
     """Does not end before it is told to abort."""
     introduce(context)
+    asked = False
     while not context.aborting():
         context.beat(1)
+        if not asked and context.stopping():
+            asked = True
+            note("asked", slot=context.slot)
         signal.sigtimedwait([], EVERY_S)
     note("aborted", slot=context.slot)
     return 0

@@ -1,7 +1,7 @@
 """A process with a gate, job threads and a pretended API: `python -m tests.support.gate_host JSON`.
 
-The API's mood is the content of a file: ok, fail, hang, 429, 401. The journal gets one JSON line per
-grant, end of a request and change of state, with times of the machine's monotonic clock.
+The API's mood is the content of a file: ok, fail, hang, 429, 401. The journal gets one JSON line
+per grant, end of a request and change of state, with times of the machine's monotonic clock.
 """
 
 import json

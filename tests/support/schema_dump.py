@@ -39,8 +39,7 @@ def dump(dsn: str) -> str:
     wheel = binaries.find().path("pg_dump")
     program = str(wheel) if wheel.is_file() else shutil.which("pg_dump") or "pg_dump"
     done = subprocess.run(
-        [program, "-d", dsn, "--schema-only", "--no-owner", "--no-privileges"]
-        + [f"--schema={postgres.SCHEMA}"],
+        [program, "-d", dsn, "-s", "--no-owner", "--no-privileges", "-n", postgres.SCHEMA],
         capture_output=True,
         text=True,
         check=True,

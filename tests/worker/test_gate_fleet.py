@@ -1,10 +1,12 @@
 """The gate in several real processes on one database: all stop together, one probes."""
 
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -139,7 +141,7 @@ def test_fleet_stops_probes_one_by_one_and_comes_back_when_an_outage_ends(fleet:
     until(lambda: len(fleet.events("begun", probe=False)) > 400, what="it is back at work")
     flights = spans(fleet, {held["pid"]: killed_at})
     assert len(flights) >= 6
-    for (_, end), (begin, _) in zip(flights, flights[1:], strict=False):
+    for (_, end), (begin, _) in itertools.pairwise(flights):
         assert end <= begin
     assert not fleet.events("verdict", mood="fail", charged=True)
 
@@ -151,8 +153,6 @@ def _hanging(fleet: Fleet, but: int = 0) -> dict[str, Any] | None:
 
 
 def _wait_dead(fleet: Fleet, slot: int) -> float:
-    import time
-
     fleet.members[slot].wait(timeout=10)
     return time.monotonic()
 

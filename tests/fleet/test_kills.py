@@ -1,0 +1,166 @@
+"""A fleet whose processes are killed at any moment: nothing is lost, nothing is written twice."""
+
+import hashlib
+import itertools
+import os
+import signal
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.support import fleet, wait
+
+TIPS = 2000
+COUNT_SETTLES = """
+CREATE TABLE settled (tip text, gen int, at timestamptz DEFAULT clock_timestamp());
+CREATE FUNCTION count_settles() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.processing_status IN ('complete', 'not_found') THEN
+        INSERT INTO noggin_schema.settled (tip, gen) VALUES (OLD.tip, OLD.gen);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER count_settles AFTER UPDATE ON noggin_data
+    FOR EACH ROW EXECUTE FUNCTION count_settles();
+"""
+
+
+@pytest.mark.slow
+def test_fleet_loses_nothing_when_workers_and_the_supervisor_are_killed(
+    tmp_path: Path, migrated: str
+) -> None:
+    with fleet.simulator(tmp_path, tips=TIPS, options=["--latency-ms", "20-60"]) as api:
+        site = fleet.Site(tmp_path, migrated, api)
+        site.ok("import", str(tmp_path / "export.csv"))
+        with site.connect() as connection:
+            connection.execute(COUNT_SETTLES)
+
+        killed = _kill_workers(site)
+        assert killed >= 5
+        _check_all_done(site, api)
+
+
+def _kill_workers(site: fleet.Site) -> int:
+    """Kill one worker after another, then the supervisor in mid-run, then let a new one finish."""
+    process = site.start("run", "--until-drained", "--workers", "4", "--threads", "8")
+    wait.until(lambda: len(fleet.workers(site)) == 4, timeout_s=30)
+    killed = 0
+    for slot in itertools.islice(itertools.cycle(range(4)), 8):
+        settled = site.value("SELECT count(*) FROM settled")
+        if settled > TIPS * 0.7:
+            break
+        pid = wait.until(lambda slot=slot: fleet.workers(site).get(slot), timeout_s=20)
+        os.kill(pid, signal.SIGKILL)
+        killed += 1
+        wait.until(
+            lambda settled=settled: site.value("SELECT count(*) FROM settled") > settled + 40,
+            timeout_s=30,
+            what="progress after a kill",
+        )
+    children = list(fleet.workers(site).values())
+    process.kill()
+    process.wait()
+    for pid in children:
+        fleet.gone(pid, timeout_s=2.0)
+    code = site.start("run", "--until-drained", "--horizon", "60", "--workers", "4").wait(180)
+    assert code == 0, site.log[-3000:]
+    return killed
+
+
+def _check_all_done(site: fleet.Site, api: fleet.Simulator) -> None:
+    with site.connect() as connection:
+        states = dict(
+            connection.execute(
+                "SELECT processing_status, count(*) FROM noggin_data GROUP BY 1"
+            ).fetchall()
+        )
+        twice = connection.execute(
+            "SELECT tip, gen FROM settled GROUP BY tip, gen HAVING count(*) > 1"
+        ).fetchall()
+        again = connection.execute(
+            "SELECT count(*) FROM (SELECT tip FROM settled GROUP BY tip HAVING count(*) > 1) t"
+        ).fetchone()
+        charged = connection.execute(
+            "SELECT count(*) FROM noggin_data WHERE permanently_failed"
+        ).fetchone()
+    assert sum(states.values()) == TIPS
+    assert set(states) <= {"complete", "not_found"}
+    assert (twice, again, charged) == ([], (0,), (0,))
+    check_files(site)
+    assert site.value("SELECT count(*) FROM lease") == 0
+    assert fleet.ours(site.folder / "noggin.yaml") == []
+
+
+def check_files(site: fleet.Site) -> None:
+    """Every attachment row is a file with its hash, and no other file lies about."""
+    with site.connect() as connection:
+        rows: list[tuple[str, str]] = connection.execute(
+            "SELECT file_path, file_hash_sha256 FROM attachments"
+        ).fetchall()
+    for path, sha256 in rows:
+        with Path(path).open("rb") as file:
+            assert hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    on_disk = [path for path in site.output.rglob("*") if path.is_file()]
+    photos = {str(path) for path in on_disk if path.suffix != ".txt"}
+    assert photos == {path for path, _ in rows}
+    assert not [path for path in on_disk if path.name.endswith(".tmp")]
+
+
+def test_update_makes_a_running_fleet_do_a_complete_tip_again(
+    tmp_path: Path, migrated: str
+) -> None:
+    with fleet.simulator(tmp_path, tips=8) as api:
+        site = fleet.Site(tmp_path, migrated, api)
+        site.ok("import", str(tmp_path / "export.csv"))
+        with fleet.running(site, "--workers", "2", "--threads", "2"):
+            wait.until(
+                lambda: (
+                    site.value(
+                        "SELECT count(*) FROM noggin_data WHERE processing_status = 'pending'"
+                    )
+                    == 0
+                ),
+                timeout_s=30,
+            )
+            tip, gen = _one_complete(site, "%")
+            with site.connect() as connection:
+                connection.execute(
+                    "UPDATE noggin_data SET processing_status = 'pending', retry_count = 0,"
+                    " next_retry_at = NULL WHERE tip = %s",
+                    (tip,),
+                )
+            wait.until(lambda: _one_complete(site, tip)[1] == gen + 2, timeout_s=2.0)
+
+
+def _one_complete(site: fleet.Site, like: str) -> tuple[str, int]:
+    with site.connect() as connection:
+        row = connection.execute(
+            "SELECT tip, gen FROM noggin_data WHERE processing_status = 'complete' AND tip LIKE %s"
+            " LIMIT 1",
+            (like,),
+        ).fetchone()
+    return (row[0], row[1]) if row else ("", -1)
+
+
+def test_run_does_one_tip_when_it_is_named(tmp_path: Path, migrated: str) -> None:
+    with fleet.simulator(tmp_path, tips=5, options=["--missing", "0"]) as api:
+        site = fleet.Site(tmp_path, migrated, api)
+        site.ok("import", str(tmp_path / "export.csv"))
+        tip = site.value("SELECT tip FROM noggin_data OFFSET 3 LIMIT 1")
+        site.ok("run", "--tip", tip)
+        site.ok("run", "--tip", tip)
+        assert site.value(
+            "SELECT array_agg(tip) FROM noggin_data WHERE processing_status = 'complete'"
+        ) == [tip]
+        missing = site.run("run", "--tip", "no-such-tip")
+        assert (missing.returncode, "no-such-tip" in missing.stderr) == (3, True)
+
+
+def test_settles_are_counted_per_row(conn: psycopg.Connection) -> None:
+    """The trigger of these tests sees what it must: a row settled twice counts twice."""
+    conn.execute(COUNT_SETTLES)
+    conn.execute("INSERT INTO noggin_data (tip) VALUES ('a')")
+    for status in ("complete", "pending", "complete"):
+        conn.execute("UPDATE noggin_data SET processing_status = %s", (status,))
+    assert conn.execute("SELECT count(*) FROM settled").fetchone() == (2,)
