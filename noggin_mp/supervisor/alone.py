@@ -30,6 +30,7 @@ def run(
     stop = signals.Stop(life_fd=None)
     stop.install_alone()
     faulthandler.enable(file=2, all_threads=True)
+    kernel.drain_with_supervisord()
     title = kernel.Title()
     contexts.show_title(title, kind, number, 0)
     told: dict[str, Mapping[str, object]] = {}

@@ -23,11 +23,25 @@ def die_with_parent(parent_pid: int) -> None:
 
     Raises: OSError when the kernel refuses.
     """
-    if _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    _at_parents_death(signal.SIGKILL)
     if os.getppid() != parent_pid:
         os._exit(1)
+
+
+def drain_with_supervisord() -> None:
+    """Under supervisord, have the kernel TERM this process when supervisord itself is killed.
+
+    Nobody would look after us, and the next supervisord would start a second of us.
+    Source: supervisord sets SUPERVISOR_ENABLED for what it starts. Raises: OSError.
+    """
+    if os.environ.get("SUPERVISOR_ENABLED"):
+        _at_parents_death(signal.SIGTERM)
+
+
+def _at_parents_death(number: signal.Signals) -> None:
+    if _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
 
 
 class Title:

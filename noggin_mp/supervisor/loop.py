@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from noggin_mp.domain import fleet, slots
 from noggin_mp.observe import logs
 from noggin_mp.settings import schema
-from noggin_mp.supervisor import children, contexts, holdings, messages, reload, report
+from noggin_mp.supervisor import children, contexts, holdings, kernel, messages, reload, report
 
 Options = contexts.Options
 
@@ -91,6 +91,7 @@ class Supervisor:
         self._place = contexts.Place(
             instance=held.instance, metrics_dir=held.metrics_dir, title=held.title
         )
+        kernel.drain_with_supervisord()
         held.title.show("noggin-mp: supervisor", short="noggin-mp")
         self._publish(self._fleet.phase)
         if self._options.prepare_metrics is not None:

@@ -135,6 +135,7 @@ class Worker:
         self._stop_at = now
         log.info("drain_started", outstanding=self._ledger.outstanding)
         self._return_unstarted("draining")
+        self._parts.gate.wake()
 
     def _over(self) -> bool:
         if self._stop_at is None:

@@ -14,6 +14,8 @@ from noggin_mp.store import binaries
 from tests.support import postgres
 
 ROOT = os.geteuid() == 0
+_CLONE = str(Path(postgres.__file__).parents[2])
+_SEARCHED = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
 as_root_only = pytest.mark.skipif(not ROOT, reason="needs root, which drops to another user")
 
 # Starts the server, prints its DSN, and waits to be killed or told to end.
@@ -58,7 +60,7 @@ def spawn(program: str, *arguments: str, user: str | None = None) -> subprocess.
         text=True,
         cwd="/",
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(Path(postgres.__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([_CLONE, *_SEARCHED])},
     )
 
 
