@@ -87,7 +87,6 @@ COMMENT ON TABLE noggin_schema.breaker_state IS 'What every worker of every host
 
 CREATE FUNCTION noggin_schema.breaker_act(p_row noggin_schema.breaker_state, p_decision jsonb, p_worker text, p_policy jsonb, p_now timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql
-    SET search_path TO 'noggin_schema'
     AS $$
 DECLARE
     v_reason text := CASE p_decision->>'decision'
@@ -152,7 +151,6 @@ $$;
 
 CREATE FUNCTION noggin_schema.breaker_change(p_row noggin_schema.breaker_state, p_event text, p_worker text, p_details jsonb, p_now timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql
-    SET search_path TO 'noggin_schema'
     AS $$
 DECLARE
     v_old breaker_state;
@@ -183,7 +181,6 @@ $$;
 
 CREATE FUNCTION noggin_schema.breaker_closed(p_row noggin_schema.breaker_state, p_now timestamp with time zone) RETURNS noggin_schema.breaker_state
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'noggin_schema'
     AS $$
 BEGIN
     p_row.state := 'closed';
@@ -204,7 +201,6 @@ $$;
 
 CREATE FUNCTION noggin_schema.breaker_decide(p_scope text, p_worker text, p_policy jsonb, p_now timestamp with time zone) RETURNS TABLE(decision text, streak bigint, own integer, voters bigint, needed bigint, busy bigint, ok bigint, failed bigint, slow bigint)
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'noggin_schema'
     AS $$
 DECLARE
     v_window interval := make_interval(secs => (p_policy->>'window_s')::double precision);
@@ -309,14 +305,12 @@ CREATE FUNCTION noggin_schema.breaker_host(p_scope text) RETURNS text
 
 CREATE FUNCTION noggin_schema.breaker_key(p_scope text, p_purpose integer) RETURNS bigint
     LANGUAGE sql STABLE
-    SET search_path TO 'noggin_schema'
     AS $$
     SELECT hashtextextended('noggin_breaker:' || current_schema() || ':' || p_scope, p_purpose)
 $$;
 
 CREATE FUNCTION noggin_schema.breaker_lock(p_scope text) RETURNS noggin_schema.breaker_state
     LANGUAGE plpgsql
-    SET search_path TO 'noggin_schema'
     AS $$
 DECLARE
     v_row breaker_state;
@@ -342,7 +336,6 @@ $$;
 
 CREATE FUNCTION noggin_schema.breaker_opened(p_row noggin_schema.breaker_state, p_policy jsonb, p_reason text, p_worker text, p_now timestamp with time zone) RETURNS noggin_schema.breaker_state
     LANGUAGE plpgsql
-    SET search_path TO 'noggin_schema'
     AS $$
 BEGIN
     p_row.open_count := p_row.open_count + 1;
@@ -504,8 +497,9 @@ BEGIN
         WHEN v_doubt.failures >= 2 THEN 'alone'
         ELSE 'doubt' END;
     IF v_charge = 'alone' THEN
-        DELETE FROM breaker_doubts WHERE scope = p_scope AND tip = p_tip AND kind = 'failure';
-        UPDATE breaker_votes SET streak = greatest(1, streak - v_doubt.failures)
+        UPDATE breaker_doubts SET failures = 0, counted = true, at = v_now
+        WHERE scope = p_scope AND tip = p_tip AND kind = 'failure';
+        UPDATE breaker_votes SET streak = greatest(1, streak - v_doubt.failures - v_doubt.counted::integer)
         WHERE scope = p_scope AND worker = p_worker;
     ELSE
         INSERT INTO breaker_doubts AS d (scope, tip, kind, epoch, at, note)
@@ -559,22 +553,27 @@ END
 $$;
 
 CREATE FUNCTION noggin_schema.breaker_view(p_row noggin_schema.breaker_state, p_now timestamp with time zone) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'noggin_schema'
+    LANGUAGE plpgsql IMMUTABLE
     AS $$
-    SELECT jsonb_build_object(
-        'scope', p_row.scope, 'state', breaker_effective(p_row, p_now), 'mode', p_row.mode,
-        'epoch', p_row.epoch,
-        'remaining_s', CASE breaker_effective(p_row, p_now)
-            WHEN 'closed' THEN 0
-            WHEN 'paused' THEN 0
-            WHEN 'half_open' THEN coalesce(greatest(0, extract(epoch FROM p_row.probe_lease_until - p_now)), 0)
-            -- greatest() alone would take an unknown end for 0.
-            ELSE CASE WHEN p_row.until IS NOT NULL THEN greatest(0, extract(epoch FROM p_row.until - p_now)) END END,
+DECLARE
+    v_state text := breaker_effective(p_row, p_now);
+    v_remaining numeric;
+BEGIN
+    IF v_state IN ('closed', 'paused') THEN
+        v_remaining := 0;
+    ELSIF v_state = 'half_open' THEN
+        v_remaining := coalesce(greatest(0, extract(epoch FROM p_row.probe_lease_until - p_now)), 0);
+    ELSIF p_row.until IS NOT NULL THEN   -- greatest() alone would take an unknown end for 0
+        v_remaining := greatest(0, extract(epoch FROM p_row.until - p_now));
+    END IF;
+    RETURN jsonb_build_object(
+        'scope', p_row.scope, 'state', v_state, 'mode', p_row.mode, 'epoch', p_row.epoch,
+        'remaining_s', v_remaining,
         'paused_s', coalesce(greatest(0, extract(epoch FROM p_row.paused_until - p_now)), 0),
         'closed_s', extract(epoch FROM p_now - p_row.closed_at),
         'probe_owner', p_row.probe_owner, 'fingerprint', p_row.fingerprint,
-        'reason', left(p_row.reason, 300))
+        'reason', left(p_row.reason, 300));
+END
 $$;
 
 CREATE UNLOGGED TABLE noggin_schema.breaker_votes (
@@ -591,7 +590,6 @@ WITH (fillfactor='50');
 
 CREATE FUNCTION noggin_schema.breaker_vote(p_scope text, p_worker text, p_epoch bigint, p_ok integer, p_failed integer, p_slow integer, p_ok_age_s double precision, p_window_s double precision, p_streak integer, p_now timestamp with time zone) RETURNS noggin_schema.breaker_votes
     LANGUAGE plpgsql
-    SET search_path TO 'noggin_schema'
     AS $$
 DECLARE
     v_vote breaker_votes;
@@ -636,6 +634,7 @@ CREATE UNLOGGED TABLE noggin_schema.breaker_doubts (
     kind text NOT NULL,
     epoch bigint DEFAULT 0 NOT NULL,
     failures integer DEFAULT 1 NOT NULL,
+    counted boolean DEFAULT false NOT NULL,
     at timestamp with time zone NOT NULL,
     note text,
     CONSTRAINT breaker_doubts_kind_check CHECK ((kind = ANY (ARRAY['failure'::text, 'pause'::text, 'auth'::text])))
@@ -643,7 +642,6 @@ CREATE UNLOGGED TABLE noggin_schema.breaker_doubts (
 
 CREATE FUNCTION noggin_schema.breaker_witnessed(p_host text, p_doubt noggin_schema.breaker_doubts) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO 'noggin_schema'
     AS $$
     SELECT EXISTS (SELECT FROM breaker_votes
                    WHERE scope IN (p_host || ':api', p_host || ':media') AND ok_at > p_doubt.at)
@@ -673,10 +671,10 @@ END
 $$;
 
 CREATE FUNCTION noggin_schema.fleet_view(p_now timestamp with time zone) RETURNS jsonb
-    LANGUAGE sql STABLE
-    SET search_path TO 'noggin_schema'
+    LANGUAGE plpgsql STABLE
     AS $$
-    SELECT jsonb_build_object(
+BEGIN
+    RETURN (SELECT jsonb_build_object(
         'scope', '*', 'mode', 'enforce',
         'state', CASE WHEN paused AND coalesce(paused_until > p_now, true) THEN 'paused' ELSE 'closed' END,
         'epoch', (extract(epoch FROM updated_at) * 1000000)::bigint,
@@ -684,7 +682,8 @@ CREATE FUNCTION noggin_schema.fleet_view(p_now timestamp with time zone) RETURNS
         'paused_s', CASE WHEN NOT paused THEN 0 WHEN paused_until IS NOT NULL
                          THEN greatest(0, extract(epoch FROM paused_until - p_now)) END,
         'reason', left(reason, 300))
-    FROM queue_control
+    FROM queue_control);
+END
 $$;
 
 CREATE FUNCTION noggin_schema.noggin_data_before_update() RETURNS trigger

@@ -4,6 +4,8 @@ import contextlib
 import getpass
 from collections.abc import Iterator
 
+import psycopg
+
 from noggin_mp.cli.context import Context
 from noggin_mp.store import schema, session
 
@@ -20,8 +22,9 @@ def opened(
     Raises: DatabaseUnreachable; SchemaError when the schema is not this program's.
     """
     name = ctx.settings.database.schema_name
+    dsn = ctx.dsn(start=start)
     connection = session.connect(
-        ctx.dsn(start=start),
+        dsn,
         schema=name,
         application_name=f"noggin-mp/{verb}",
         statement_timeout_s=timeout_s,
@@ -31,7 +34,10 @@ def opened(
             schema.migrate(connection, schema=name)
             ctx.note(f"made the tables in schema {name} of database {connection.info.dbname}")
         schema.check(connection, name)
-        yield connection
+        try:
+            yield connection
+        except psycopg.OperationalError as error:  # it went away, or ran out of time or space
+            raise session.unreachable(dsn, error) from error
 
 
 def who(ctx: Context) -> str:

@@ -16,8 +16,8 @@ Examples:
 
 \b
 Measured limits (4 cores of 2.5 GHz, the client on the same cores; docs/reference/simulator.md):
-  --processes 1   5,000 records/s, 0.9 GB/s in files of 200 kB
-  --processes 2   10,000 records/s, 1.4 GB/s; 3 GB/s in files of 3 MB
+  --processes 1   2,000 new records/s, 7,000 repeated; 0.9 GB/s in files of 200 kB
+  --processes 2   4,100 new records/s, 11,000 repeated; 1.4 GB/s; 3 GB/s in files of 3 MB
 """
 
 

@@ -1,4 +1,4 @@
-"""The one tree of errors. Each class says who must act, with which exit code, and under which JSON code.
+"""The one tree of errors: each class says who must act, its exit code and its JSON code.
 
 An exception that is not in this tree is a bug in noggin_mp (exit code 70).
 """
@@ -54,7 +54,9 @@ class ConfigError(NogginError):
 
     exit_code, code, actor = 3, "config.invalid", "operator"
 
-    def __init__(self, message: str, *, remedy: str = "", problems: tuple[Problem, ...] = ()) -> None:
+    def __init__(
+        self, message: str, *, remedy: str = "", problems: tuple[Problem, ...] = ()
+    ) -> None:
         super().__init__(message, remedy=remedy)
         self.problems = problems
 

@@ -1,4 +1,4 @@
-"""What one HTTP attempt came to, as a value: the vocabulary shared by gateway, gate, retry and metrics."""
+"""What one HTTP attempt came to: the vocabulary of gateway, gate, retry and metrics."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -103,7 +103,9 @@ def _stage(connection: session.Connection, file: text_file.TextFile, order: Orde
         found = records.Records(lines, label=file.label)
         header, below = _begin(found, order)
         for record in below:
-            outcome = rows.Reject(reason=record.fault) if record.fault else header.read(record.cells)
+            outcome = (
+                rows.Reject(reason=record.fault) if record.fault else header.read(record.cells)
+            )
             tally.last_row = record.line
             if isinstance(outcome, lookup_rows.Lookup):
                 write(record.line, outcome)
@@ -123,7 +125,7 @@ def _remember(
     tally: _Tally,
     merged: lookups.Merged,
 ) -> int:
-    """The source the names came from, with its rejected rows; the earlier one if nothing changed."""
+    """The source of the names, with its rejected rows; the earlier one if nothing changed."""
     kind = f"lookups:{order.kind}"
     changed = merged.added + merged.renamed
     earlier = sources.same_content(connection, sha256=file.sha256, kind=kind)

@@ -233,13 +233,9 @@ def _note(layout: Layout) -> None:
         if layout.socket == layout.server / "socket" and inside
         else str(layout.socket),
     }
-    temporary = layout.control / "where.json.tmp"
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(private.open_file(temporary, os.O_WRONLY), "w", encoding="utf-8") as file:
-        json.dump(noted, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(layout.control / "where.json")
+    private.write_file(layout.control / "where.json", json.dumps(noted))
+    if not inside:  # for people who find the folder and wonder whose it is
+        private.write_file(layout.server.parent / "belongs-to", f"{layout.control}\n")
 
 
 def _open_lock(control: Path) -> int:

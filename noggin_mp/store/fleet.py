@@ -69,6 +69,14 @@ def refuse_second_instance(connection: session.Connection, *, holder: queue.Hold
         )
 
 
+def tenant(connection: session.Connection, *, holder: queue.Holder) -> int | None:
+    """The process id of the worker last registered in the holder's slot."""
+    row = connection.execute(
+        "SELECT pid FROM fleet_workers WHERE host = %s AND slot = %s", (holder.host, holder.slot)
+    ).fetchone()
+    return row[0] if row else None
+
+
 def register(
     connection: session.Connection, *, holder: queue.Holder, pid: int, version: str
 ) -> None:

@@ -13,7 +13,7 @@ from noggin_mp.store import session, statements
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """What staged names came to: different hashes, new ones, renamed ones, unknown ones resolved."""
+    """What staged names came to; `resolved` counts unknown hashes that have a name now."""
 
     distinct: int
     added: int

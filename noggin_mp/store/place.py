@@ -58,4 +58,6 @@ class Place:
             max_size=max_size,
             statement_timeout_s=_STATEMENT_TIMEOUT_S,
             force_custom_plan=True,
+            # Whoever uses it copes with a broken session: a round trip for each use is dear.
+            checked=False,
         )

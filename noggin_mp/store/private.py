@@ -25,6 +25,17 @@ def open_file(path: Path, flags: int) -> int:
     return descriptor
 
 
+def write_file(path: Path, text: str) -> None:
+    """The file holds `text`, at once and durably, or is as it was."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(open_file(temporary, os.O_WRONLY), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
 def own_folder(path: Path, account: binaries.Account) -> None:
     """A folder nobody but us (or the server's account) can have planted or may write to."""
     path.mkdir(mode=0o700, exist_ok=True)

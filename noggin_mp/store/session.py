@@ -79,8 +79,11 @@ def open_pool(
     statement_timeout_s: float = 0.0,
     force_custom_plan: bool = False,
     connect_timeout_s: int = CONNECT_TIMEOUT_S,
+    checked: bool = True,
 ) -> Pool:
     """An open pool of sessions like those of `connect`. It has threads: fork first.
+
+    `checked` asks each session whether it lives before it is lent: one round trip more.
 
     Raises: DatabaseUnreachable when not even the first session can be opened.
     """
@@ -91,7 +94,7 @@ def open_pool(
             "autocommit": autocommit,
         },
         configure=lambda c: _set_up(c, schema, statement_timeout_s, force_custom_plan),
-        check=psycopg_pool.ConnectionPool.check_connection,
+        check=psycopg_pool.ConnectionPool.check_connection if checked else None,
         min_size=min_size,
         max_size=max_size,
         name=application_name,

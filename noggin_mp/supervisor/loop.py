@@ -50,8 +50,7 @@ class Supervisor:
         self._boots = contexts.Boots()
         self._config_error: str | None = None
         self._phase = fleet.Phase.STARTING
-        limit = self._options.limit
-        workers = settings.fleet.workers
+        limit, workers = self._options.limit, settings.fleet.workers
         self._workers = workers if limit is None else min(workers, limit)
         self._fleet = fleet.Fleet(
             rules=self._rules(settings),

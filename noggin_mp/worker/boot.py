@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from noggin_mp import __version__
@@ -91,10 +92,21 @@ def _take_slot(connection: session.Connection, holder: queue.Holder, context: Ch
     while not fleet.claim_slot(connection, holder=holder):
         context.beat(0)
         if context.wait(0.2) or time.monotonic() > deadline:
-            raise errors.AlreadyRunning(
-                f"slot {holder.slot} of host {holder.host!r} is held by another worker",
-                remedy="stop the other worker, or give this one another --slot or fleet.host",
-            )
+            raise _slot_taken(connection, holder)
+
+
+def _slot_taken(connection: session.Connection, holder: queue.Holder) -> errors.NogginError:
+    """Why the slot cannot be had: a living worker is for a person, a lingering session for time."""
+    pid = fleet.tenant(connection, holder=holder)
+    if pid is not None and Path(f"/proc/{pid}").exists():
+        return errors.AlreadyRunning(
+            f"slot {holder.slot} of host {holder.host!r} is held by process {pid}",
+            remedy="stop it, or give this one another --slot or fleet.host",
+        )
+    return errors.LeaseLost(
+        f"a dead worker's session still holds slot {holder.slot} of host {holder.host!r}",
+        remedy="the server drops it within seconds; the supervisor tries again",
+    )
 
 
 def _move_in(connection: session.Connection, holder: queue.Holder, settings: Settings) -> None:

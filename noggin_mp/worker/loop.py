@@ -89,6 +89,7 @@ class Worker:
         self._cursor = queue.Cursor()
         self._alone = queue.Cursor([queue.SUSPECTS])
         self._threads: list[threading.Thread] = []
+        self._unfinished = 0
         self._next_look = 0.0
         self._next_rescan = 0.0
         self._quiet_until = 0.0
@@ -158,6 +159,7 @@ class Worker:
                 break
             if item is not None:
                 unstarted.append(item)
+        self._unfinished -= len(unstarted)
         self._buffer.add_all([job.HandBack(item=item, reason=reason) for item in unstarted])
 
     def _return_everything(self) -> None:
@@ -192,9 +194,10 @@ class Worker:
         if self._lease_suspect(now, held):
             return
         threads = self._settings.fleet.threads
-        if held > threads or now < self._quiet_until:
+        # Counted without results that merely wait to be settled, so that no thread runs dry.
+        if self._unfinished > threads or now < self._quiet_until:
             return
-        room = min(self._settings.queue.batch, 2 * threads - held)
+        room = min(self._settings.queue.batch, 2 * threads - self._unfinished)
         if self._left is not None:
             room = min(room, self._left - held)
         if self._parts.gate.probe_due(outcome.Role.API):
@@ -272,6 +275,7 @@ class Worker:
 
     def _grant(self, batch: queue.Batch) -> None:
         self._ledger.grant(batch)
+        self._unfinished += len(batch.items)
         for item in batch.items:
             self._jobs.put(item)
 
@@ -303,6 +307,7 @@ class Worker:
                 return
 
     def _took(self, result: job.Result) -> None:
+        self._unfinished -= 1
         if isinstance(result, job.HandBack):
             if result.trouble is not None:
                 self._block(result.trouble, time.monotonic())

@@ -183,6 +183,8 @@ def test_ensure_running_goes_elsewhere_when_account_cannot_enter_state(state: Pa
     assert mode(found.data_directory.parent) == 0o700
     assert mode(found.data_directory.parents[1]) == 0o711
     assert found.data_directory.parents[1].stat().st_uid == 0
+    owner = (found.data_directory.parents[1] / "belongs-to").read_text()
+    assert owner == f"{private / 'state' / 'postgres'}\n"
     embedded_server.value(server, "CREATE TABLE kept AS SELECT 1 AS n")
     embedded.stop(private / "state")
     assert embedded.ensure_running(private / "state", settings=FAST) == server

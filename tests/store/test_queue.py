@@ -79,7 +79,7 @@ EDITS: list[tuple[str, str, int]] = [
         1,
     ),
     (
-        "UPDATE noggin_data SET processing_status = 'failed', next_retry_at = now() - '1h'::interval",
+        "UPDATE noggin_data SET processing_status = 'failed', next_retry_at = '2000-01-01'",
         "ready",
         1,
     ),

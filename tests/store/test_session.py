@@ -40,7 +40,7 @@ def test_connect_sets_up_session_when_database_answers(database: str) -> None:
         assert setting(connection, "client_encoding") == "UTF8"
         over_tcp = not connection.info.host.startswith("/")
         assert setting(connection, "tcp_keepalives_idle") == ("2" if over_tcp else "0")
-        assert setting(connection, "tcp_user_timeout") == ("5s" if over_tcp else "0")
+        assert setting(connection, "tcp_user_timeout") == ("5000" if over_tcp else "0")
 
 
 def test_connect_leaves_no_transaction_open_when_not_autocommit(database: str) -> None:

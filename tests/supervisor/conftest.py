@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from noggin_mp.supervisor import pidfile
+from noggin_mp.supervisor import holdings, pidfile
 from tests.support.wait import until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -114,3 +115,4 @@ def start(tmp_path: Path) -> Iterator[Start]:
         host.end()
     for host in hosts:
         until(lambda host=host: not host.children(), what="every child is gone")
+        shutil.rmtree(holdings.metrics_folder(host.state), ignore_errors=True)

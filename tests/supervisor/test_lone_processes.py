@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from noggin_mp.domain import errors
-from noggin_mp.supervisor import pidfile, preflight
+from noggin_mp.supervisor import holdings, pidfile, preflight
 from tests.support.wait import until
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def lone(
         except BaseException:
             process.kill()
             raise
+        finally:
+            shutil.rmtree(holdings.metrics_folder(folder / "state"), ignore_errors=True)
 
 
 def noted(folder: Path, event: str) -> list[dict[str, object]]:

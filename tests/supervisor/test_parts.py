@@ -258,6 +258,28 @@ def test_metrics_folder_is_refused_when_it_is_not_ours_alone(
     assert holdings.metrics_folder(tmp_path / "state") == tmp_path / "state" / "metrics"
 
 
+def test_fleet_is_told_to_drain_when_supervisord_is_killed() -> None:
+    child = (
+        "from noggin_mp.supervisor import kernel, signals\n"
+        "stop = signals.Stop(life_fd=None); stop.install_alone()\n"
+        "kernel.drain_with_supervisord()\n"
+        "print('up', flush=True)\n"
+        "print(stop.wait(60), flush=True)"
+    )
+    parent = (
+        "import subprocess, sys\n"
+        f"subprocess.run([sys.executable, '-c', {child!r}], env={{'SUPERVISOR_ENABLED': '1'}})"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.kill()
+
+        assert process.stdout.readline() == "True\n"
+
+
 def test_boot_numbers_grow_when_the_clock_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time_ns", lambda: 5)
     boots = contexts.Boots()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from noggin_mp.store import session
+from noggin_mp.store import session, sources
 from tests.support.command import Command
 from tests.support.tips import tip
 
@@ -132,3 +132,17 @@ def test_sources_show_lists_the_rejected_rows(noggin: Command, tmp_path: Path) -
     assert [one["row_number"] for one in shown["rejects"]] == [3]
     assert "bad tip" in noggin("sources", "show", str(listed["source_id"])).out
     assert noggin("sources", "show", "99").code == 3
+
+
+def test_import_says_5_when_the_database_goes_away_meanwhile(
+    noggin: Command, tmp_path: Path, conn: session.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(connection: session.Connection) -> None:
+        conn.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+
+    monkeypatch.setattr(sources, "no_deadline", cut)
+
+    done = noggin("import", write(tmp_path, "a.csv", f"{HEAD}{tip(1)},LCD - 1\n"))
+
+    assert done.code == 5
+    assert len(done.err.splitlines()) == 1
