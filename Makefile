@@ -24,7 +24,7 @@ demo: $(STAMP)  ## database, simulator and fleet, live; ends by itself without a
 	@$(BIN)/noggin-mp demo $(ARGS)
 
 test: $(STAMP)  ## the whole suite on real parts; NOGGIN_TEST_DSN points it at another server
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(STAMP)  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .

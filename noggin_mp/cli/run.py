@@ -29,7 +29,8 @@ a third kills. HUP reads the configuration again; USR2 writes the state to the l
 add and take away a worker.
 
 \b
-Exit codes with --until-drained: 0 all done; 1 some TIPs failed for good; 4 the token is refused.
+Exit codes with --until-drained: 0 all done; 1 some TIPs failed for good; 4 the token is refused;
+8 the disk is full or the output folder fails. Without it, a fleet waits for these to be mended.
 """
 )
 @click.option("--workers", type=click.IntRange(1, 512), help="Worker processes.")
@@ -246,5 +247,7 @@ def _supervise(ctx: Context, settings: "Settings", **choices: Any) -> int:
         options=supervisor.Options(prepare_metrics=metrics.prepare, **choices),
     )
     code = fleet.run()
+    if fleet.error is not None and code == fleet.error.exit_code:
+        raise fleet.error
     ctx.emit({"exit_code": code, "reason": fleet.reason}, "")
     return code

@@ -37,7 +37,8 @@ class ChildContext:
     beat: Callable[[int], None]
     """Say "alive, so many jobs busy"; cheap and rate-limited, never blocks."""
     tell: Callable[[str, Mapping[str, object]], None]
-    """Tell the supervisor `drained`, `auth_stop` or `fatal` (with `exit_code`, `message`)."""
+    """Tell the supervisor `drained` (with `exit_code`), `auth_stop`, or, with a packed error,
+    `local_trouble` or `fatal`."""
     stopping: Callable[[], bool]
     """True once TERM was received or the parent is gone."""
     wait: Callable[[float], bool]

@@ -3,6 +3,7 @@
 An exception that is not in this tree is a bug in noggin_mp (exit code 70).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -125,3 +126,17 @@ class LeaseLost(NogginError):
     """A lease ran out or was taken over: what was done under it must be discarded."""
 
     code, actor = "lease.lost", "us"
+
+
+def packed(error: NogginError) -> dict[str, str]:
+    """The error as plain data, for another process to raise."""
+    return {"error": type(error).__name__, "message": error.message, "remedy": error.remedy}
+
+
+def unpacked(told: Mapping[str, object], *, prefix: str = "") -> NogginError:
+    """The error that `packed` made, its message behind `prefix`; a bug when there is none."""
+    class_ = globals().get(str(told.get("error")))
+    if not (isinstance(class_, type) and issubclass(class_, NogginError)):
+        class_ = NogginError
+    message = str(told.get("message") or "no reason given")
+    return class_(prefix + message, remedy=str(told.get("remedy") or ""))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from noggin_mp.domain import child, slots
+from noggin_mp.domain import child, errors, slots
 
 ChildContext = child.ChildContext
 ChildKind = slots.ChildKind
@@ -20,7 +20,6 @@ Source: the command line's exit codes: usage; config, schema or input; credentia
 """
 
 EXIT_NEEDS_ATTENTION = 1
-EXIT_CREDENTIALS = 4
 EXIT_INTERRUPTED = 130
 
 THIRD_INTERRUPT_S = 2.0
@@ -81,6 +80,7 @@ class Fleet:
         self.phase = Phase.STARTING
         self.exit_code = 0
         self.reason = ""
+        self.error: errors.NogginError | None = None
         self.generation = 0
         self._jitter = jitter
         self._until_drained = until_drained
@@ -139,11 +139,20 @@ class Fleet:
     def told_auth_stop(self, *, now: float) -> None:
         """The API refuses the token: a fleet that should end would wait for ever."""
         if self._until_drained:
-            self.drain(now=now, exit_code=EXIT_CREDENTIALS, reason="the API refuses the token")
+            remedy = "give a valid one in api.token_file or api.token"
+            error = errors.CredentialsError("the API refuses the token", remedy=remedy)
+            self.told_fatal(now=now, error=error)
 
-    def told_fatal(self, *, now: float, exit_code: int, message: str) -> None:
-        """A child cannot work at all: no use in trying again."""
-        self.drain(now=now, exit_code=exit_code, reason=message)
+    def told_local_trouble(self, *, now: float, error: errors.NogginError) -> None:
+        """Our disk or folder fails: a fleet that should end would wait for a person, too."""
+        if self._until_drained:
+            self.told_fatal(now=now, error=error)
+
+    def told_fatal(self, *, now: float, error: errors.NogginError) -> None:
+        """No use in trying again: `error` ends the fleet, unless it is ending already."""
+        if self.phase is not Phase.DRAINING:
+            self.error = error
+            self.drain(now=now, exit_code=error.exit_code, reason=str(error))
 
     def drain(self, *, now: float, exit_code: int, reason: str) -> None:
         """Let everybody finish within grace, then end with `exit_code`; the first call stands."""

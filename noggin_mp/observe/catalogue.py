@@ -50,7 +50,7 @@ def _table() -> Iterable[Spec]:
     yield metric("breaker_opens_total", "counter", "worker scope",
                  "Times the breaker opened, by the worker that tripped it.", "worker")  # fmt: skip
     yield metric("breaker_transitions_total", "counter", "worker scope to",
-                 "Changes of the breaker's state, by the worker that made them.",
+                 "Changes of the breaker's state, as each worker saw them.",
                  "worker")  # fmt: skip
     yield metric("breaker_state", "gauge", "scope",
                  "State of the breaker: 0 closed, 1 half-open, 2 open, 3 paused, 4 auth stop,"

@@ -169,7 +169,7 @@ class Metrics:
         self._of("breaker_opens_total", scope).inc()
 
     def breaker_transition(self, scope: str, to: str) -> None:
-        """This worker changed the breaker's state."""
+        """This worker saw the breaker change its state."""
         self._of("breaker_transitions_total", scope, to).inc()
 
     def probe(self, scope: str) -> None:

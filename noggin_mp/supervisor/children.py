@@ -128,7 +128,7 @@ def run_entry(entry: Entry, context: fleet.ChildContext) -> int:
         return entry(context)
     except errors.NogginError as error:
         if error.exit_code in fleet.HALTING_CODES:
-            context.tell("fatal", {"exit_code": error.exit_code, "message": str(error)})
+            context.tell("fatal", errors.packed(error))
         else:
             log.error("child_failed", kind=str(context.kind), slot=context.slot, reason=str(error))
         return error.exit_code

@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Iterable
 
-from noggin_mp.domain import fleet, slots
+from noggin_mp.domain import errors, fleet, slots
 from noggin_mp.observe import logs
 from noggin_mp.settings import schema
 from noggin_mp.supervisor import children, contexts, holdings, kernel, messages, reload, report
@@ -64,6 +64,11 @@ class Supervisor:
     def reason(self) -> str:
         """Why the fleet ended, as a sentence."""
         return self._fleet.reason
+
+    @property
+    def error(self) -> errors.NogginError | None:
+        """What ended the fleet, when it was a fault that no trying again can heal."""
+        return self._fleet.error
 
     def run(self) -> int:
         """Run the fleet to its end and give its exit code.
@@ -146,11 +151,14 @@ class Supervisor:
                 self._fleet.told_drained(now=now, exit_code=code)
             case "auth_stop":
                 self._fleet.told_auth_stop(now=now)
+            case "local_trouble":
+                self._fleet.told_local_trouble(now=now, error=errors.unpacked(message))
             case "fatal":
-                code = messages.whole_number(message, "exit_code", default=children.BUG_EXIT_CODE)
-                text = f"{slot.name} cannot work: {message.get('message', 'no reason given')}"
-                log.error("child_unable", child=slot.name, exit_code=code, reason=text)
-                self._fleet.told_fatal(now=now, exit_code=code, message=text)
+                error = errors.unpacked(message, prefix=f"{slot.name} cannot work: ")
+                log.error(
+                    "child_unable", child=slot.name, exit_code=error.exit_code, reason=str(error)
+                )
+                self._fleet.told_fatal(now=now, error=error)
 
     def _collect(self, name: str, now: float) -> None:
         """Account for a child that ended, after all it had said."""

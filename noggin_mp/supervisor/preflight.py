@@ -42,7 +42,7 @@ def run(check: Callable[[], Findings]) -> Findings:
         )
     found: Findings = json.loads(answer)
     if "error" in found:
-        raise _again(found)
+        raise errors.unpacked(found)
     return found
 
 
@@ -52,22 +52,11 @@ def _answer(check: Callable[[], Findings], fd: int) -> NoReturn:
     try:
         answer = check()
     except errors.NogginError as error:
-        answer = {
-            "error": type(error).__name__,
-            "message": error.message,
-            "remedy": error.remedy,
-        }
+        answer = dict(errors.packed(error))
     except Exception as error:
-        answer = {"error": "", "message": f"{type(error).__name__}: {error}"[:500], "remedy": ""}
+        said = f"this is a bug in noggin-mp: {type(error).__name__}: {error}"
+        answer = {"error": "", "message": said[:500], "remedy": ""}
     except BaseException:
         children.leave(1)
     os.write(fd, json.dumps(answer).encode())
     children.leave(code)
-
-
-def _again(found: Findings) -> errors.NogginError:
-    """The error as it was raised in the child."""
-    kind = getattr(errors, found["error"], None) if found["error"] else None
-    if isinstance(kind, type) and issubclass(kind, errors.NogginError):
-        return kind(found["message"], remedy=found["remedy"])
-    return errors.NogginError(f"this is a bug in noggin-mp: {found['message']}")

@@ -183,6 +183,8 @@ def _gate(
     host = settings.api.host
 
     def changed(change: holds.Change) -> None:
+        if change.scope != holds.FLEET:  # people's pause of the fleet is no breaker's
+            meters.breaker_transition(change.scope, change.new)
         log.warning(
             "breaker_changed",
             scope=change.scope,
@@ -232,6 +234,7 @@ def _job(
     )
     fetcher = fetch.Fetcher(
         gate=doors,
+        host=settings.api.host,
         client=client,
         limits=media.MediaLimits(max_bytes=settings.attachments.max_bytes),
         hashes=tuple(settings.attachments.hashes),

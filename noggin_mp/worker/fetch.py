@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from noggin_mp.domain import attachments, names, outcome, paths, record
+from noggin_mp.domain import attachments, breaker, names, outcome, paths, record
 from noggin_mp.gateway import files, http, media, objects
 from noggin_mp.observe import metrics
 from noggin_mp.store import queue, records, settle
@@ -17,6 +17,9 @@ from noggin_mp.worker import results
 
 MAX_UNCHARGED = 20
 """After so many uncharged failures in a row the TIP goes back to the queue for somebody else."""
+
+_A_WAIT_S = 0.01
+"""An open gate answers within this time, on a busy machine too: less is no wait."""
 
 T = TypeVar("T", objects.Fetched, media.Downloaded)
 
@@ -40,9 +43,13 @@ class Postponed(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Fetcher:
-    """Makes a job's requests; `patience_s` is how long one of them may wait for the gate."""
+    """Makes a job's requests; `patience_s` is how long one of them may wait for the gate.
+
+    `host` is the API's, by which breaker scopes and their metrics are named.
+    """
 
     gate: gates.Gate
+    host: str
     client: http.Client
     limits: media.MediaLimits
     hashes: tuple[str, ...]
@@ -139,20 +146,35 @@ class Fetcher:
     ) -> T:
         """One request that counts: what is not the TIP's fault is tried again later."""
         for _ in range(MAX_UNCHARGED):
-            try:
-                permit = self.gate.acquire(role, cancelled=cancelled, give_up_s=self.patience_s)
-            except gates.Refused as refused:
-                raise GaveUp(refused.reason) from None
+            permit = self._permit(role, cancelled)
             done, attempt = self._send(permit, cancelled, send)
             self.meters.request(attempt)
             self.meters.downloaded(attempt.received_bytes, role)
             verdict = self.gate.report(permit, attempt, tip=item.tip)
+            if verdict.why == "tripped":
+                self.meters.breaker_open(permit.scope)
             final = attempt.kind in (outcome.Kind.SUCCESS, outcome.Kind.NOT_FOUND)
             if done is not None and (final or verdict.charged):
                 return done
-            if verdict.retry_s > 0:
+            if verdict.hand_back:
                 raise Postponed(attempt, verdict.retry_s)
         raise GaveUp("uncharged")
+
+    def _permit(self, role: outcome.Role, cancelled: Callable[[], bool]) -> gates.Permit:
+        """Leave to send one request. Raises: GaveUp when the gate stays shut for too long."""
+        asked = time.monotonic()
+        scope = breaker.scope(self.host, role)
+        try:
+            permit = self.gate.acquire(role, cancelled=cancelled, give_up_s=self.patience_s)
+        except gates.Refused as refused:
+            raise GaveUp(refused.reason) from None
+        finally:
+            waited_s = time.monotonic() - asked
+            if waited_s >= _A_WAIT_S:
+                self.meters.gate_wait(scope, waited_s)
+        if permit.probe:
+            self.meters.probe(permit.scope)
+        return permit
 
     def _send(
         self,

@@ -9,14 +9,11 @@ from collections.abc import Callable
 from datetime import tzinfo
 from pathlib import Path
 
-import psycopg
-import psycopg_pool
-
 from noggin_mp.domain import errors, object_types, paths, record, retry
 from noggin_mp.domain.tip import Status
 from noggin_mp.gateway import files, http
 from noggin_mp.observe import logs
-from noggin_mp.store import queue, records, session, settle
+from noggin_mp.store import queue, records, session, settle, trouble
 from noggin_mp.worker import fetch, results, text
 
 log = logs.get("job")
@@ -91,13 +88,12 @@ class Job:
             return HandBack(item=item, reason=error.code, trouble=error)
         except http.Cancelled:
             return HandBack(item=item, reason="cancelled")
-        except (psycopg.OperationalError, psycopg_pool.PoolTimeout, errors.DatabaseUnreachable):
+        except trouble.AWAY:
             return HandBack(item=item, reason="database")
-        except errors.ConfigError as error:  # a template or layout that fails on this record
-            return HandBack(item=item, reason=error.code, trouble=errors.LocalTrouble(str(error)))
         except errors.CredentialsError as error:
-            log.error("token_unusable", error=str(error))
-            return HandBack(item=item, reason="auth_stop")
+            return HandBack(
+                item=item, reason="auth_stop", trouble=errors.LocalTrouble(str(error))
+            )
         except (
             Exception
         ) as error:  # a bug of ours: told with its traceback, charged only when it recurs

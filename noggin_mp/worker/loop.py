@@ -8,27 +8,18 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import psycopg
-import psycopg_pool
-
 from noggin_mp.domain import errors, outcome
 from noggin_mp.domain.child import ChildContext
 from noggin_mp.domain.tip import LeaseToken, Tip
 from noggin_mp.gateway import files
 from noggin_mp.observe import logs
-from noggin_mp.store import queue
+from noggin_mp.store import queue, trouble
 from noggin_mp.worker import boot, job
 
 _TICK_S: Final = 0.2
 _RESCAN_S: Final = 3.0
 _SUSPECTS_S: Final = 10.0
 _TROUBLE_PAUSE_S: Final = 5.0
-_DATABASE_ERRORS: Final = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg_pool.PoolTimeout,
-    errors.DatabaseUnreachable,
-)
 
 log = logs.get("worker")
 
@@ -96,6 +87,7 @@ class Worker:
         self._next_quiet = 0.0
         self._suspect: LeaseToken | None = None
         self._blocked_until = 0.0
+        self._refused = self._told = False
         self._left = int(str(context.options["limit"])) if context.options.get("limit") else None
         self._stop_at: float | None = None
         if only is not None:  # this batch and nothing else
@@ -116,7 +108,9 @@ class Worker:
     def _turn(self) -> None:
         now = time.monotonic()
         self._context.beat(self._ledger.outstanding)
+        self._pulse.check()
         self._notice_stop(now)
+        self._notice_auth_stop()
         try:
             if self._stop_at is None:
                 self._lease(now)
@@ -124,7 +118,7 @@ class Worker:
                 self._renew()
             self._gather()
             self._buffer.flush(force=self._stop_at is not None)
-        except _DATABASE_ERRORS as error:
+        except trouble.AWAY as error:
             log.warning("database_lost", error=str(error).splitlines()[0])
             self._context.wait(random.uniform(0.2, 1.0))  # noqa: S311 - jitter, not a secret
 
@@ -164,10 +158,14 @@ class Worker:
 
     def _return_everything(self) -> None:
         """Abort: give every lease back uncharged; what threads still do will be fenced off."""
-        with self._parts.pool.connection(timeout=2) as connection:
-            for token in self._ledger.tokens:
-                queue.release(connection, token=token)
-                self._ledger.forget(token)
+        try:
+            self._buffer.flush(force=True)
+            with self._parts.pool.connection(timeout=2) as connection:
+                for token in self._ledger.tokens:
+                    queue.release(connection, token=token)
+                    self._ledger.forget(token)
+        except trouble.AWAY as error:  # the slot's next tenant returns what is left
+            log.warning("leases_left_behind", error=str(error).splitlines()[0])
 
     def _cancelled(self, item: queue.Leased) -> bool:
         """Must a job stop: its lease is no longer trusted, or the drain's time is nearly up?"""
@@ -213,7 +211,6 @@ class Worker:
     def _may_lease(self, now: float) -> bool:
         gate = self._parts.gate
         if now < self._blocked_until or gate.open_for(outcome.Role.API) > 0:
-            self._notice_auth_stop()
             return False
         if self._ledger.outstanding and gate.probe_due(outcome.Role.API):
             return False  # one of those in hand will be the probe
@@ -232,8 +229,14 @@ class Worker:
         return True
 
     def _notice_auth_stop(self) -> None:
-        """A run that should end by itself cannot wait for a person with a new token."""
-        if self._context.until_drained and self._parts.gate.why(outcome.Role.API) == "auth_stop":
+        """A run that should end by itself cannot wait for a person with a new token.
+
+        Told before results are settled, so that the monitor cannot find the queue drained first.
+        """
+        if self._told or not self._context.until_drained:
+            return
+        if self._refused or self._parts.gate.why(outcome.Role.API) == "auth_stop":
+            self._told = True
             self._context.tell("auth_stop", {})
 
     def _block(self, trouble: errors.LocalTrouble, now: float) -> None:
@@ -309,11 +312,10 @@ class Worker:
     def _took(self, result: job.Result) -> None:
         self._unfinished -= 1
         if isinstance(result, job.HandBack):
+            self._refused = self._refused or result.reason == "auth_stop"
             if result.trouble is not None:
                 self._block(result.trouble, time.monotonic())
-                self._return_unstarted("local_trouble")
-            elif result.reason == "auth_stop" and self._context.until_drained:
-                self._context.tell("auth_stop", {})
+                self._return_unstarted(result.reason)
         elif self._left is not None:
             self._left -= 1
         self._buffer.add_all([result])

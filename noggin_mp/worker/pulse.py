@@ -9,23 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import psycopg
-import psycopg_pool
-
-from noggin_mp.domain import errors
 from noggin_mp.domain.tip import Tip
 from noggin_mp.observe import logs, metrics
-from noggin_mp.store import breaker, fleet, queue, session
+from noggin_mp.store import breaker, fleet, queue, session, trouble
 from noggin_mp.worker import gate as gates
 
 _BUSY_BEAT_S: Final = 1.0
 _LISTEN_TURN_S: Final = 1.0
-_DATABASE_ERRORS: Final = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg_pool.PoolTimeout,
-    errors.DatabaseUnreachable,
-)
 
 log = logs.get("pulse")
 
@@ -57,13 +47,31 @@ class Pulse:
         self._busy: dict[Tip, float] = {}
         self._guard = threading.Lock()
         self._threads: list[threading.Thread] = []
+        self._failure: Exception | None = None
 
     def start(self, connection: session.Connection) -> None:
         """Beat and listen from now on; `connection` already holds the slot and listens."""
         for name, target in (("beat", self._beats), ("listen", lambda: self._notices(connection))):
-            thread = threading.Thread(target=target, name=name, daemon=True)
+            thread = threading.Thread(
+                target=self._guarded, args=(target,), name=name, daemon=True
+            )
             thread.start()
             self._threads.append(thread)
+
+    def _guarded(self, target: Callable[[], None]) -> None:
+        try:
+            target()
+        except Exception as error:
+            self._failure = error
+            self._inbox.put(None)
+
+    def check(self) -> None:
+        """Nothing, while both threads live: without them a worker must not go on.
+
+        Raises: what ended one of them, such as a schema that was changed under us, or a bug.
+        """
+        if self._failure is not None:
+            raise self._failure
 
     def join(self, timeout_s: float) -> None:
         """Wait for the threads to end, after `stopped` was set."""
@@ -114,7 +122,7 @@ class Pulse:
         while not self._stopped.is_set():
             try:
                 self.beat()
-            except _DATABASE_ERRORS as error:
+            except trouble.AWAY as error:
                 log.debug("beat_missed", error=str(error).splitlines()[0])
             self._stopped.wait(_BUSY_BEAT_S * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
 
@@ -123,7 +131,7 @@ class Pulse:
             try:
                 with contextlib.closing(connection):
                     self._hear(connection)
-            except _DATABASE_ERRORS as error:
+            except trouble.AWAY as error:
                 log.warning("listener_lost", error=str(error).splitlines()[0])
             if not self._stopped.is_set():
                 connection = self._reconnected()
@@ -152,9 +160,9 @@ class Pulse:
                     connection.close()
                     continue
                 self._gate.reconnected()
-                with contextlib.suppress(*_DATABASE_ERRORS):
+                with contextlib.suppress(*trouble.AWAY):
                     self.beat()
-            except _DATABASE_ERRORS:
+            except trouble.AWAY:
                 if self._stopped.is_set():
                     raise
                 continue

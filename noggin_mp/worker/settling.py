@@ -64,10 +64,12 @@ class Buffer:
         if not force and len(self._done) < MAX_ITEMS and self.due_in_s() > 0:
             return
         with self._pool.connection() as connection:
-            again = self._settle(connection)
+            # At once, so that a failure to hand back does not tell of settled results again.
+            self._done = self._settle(connection)
+            self._due = self._clock() + _LOCKED_AGAIN_S
             self._hand_back(connection)
-        self._done = again
-        self._due = self._clock() + _LOCKED_AGAIN_S if again else None
+        if self.empty:
+            self._due = None
 
     def _settle(self, connection: session.Connection) -> list[job.Done]:
         """Write the results; gives those to try again: locked rows, and bad rows now charged."""
@@ -82,9 +84,16 @@ class Buffer:
             elif fate is settle.Fate.BAD_ROW:
                 later.append(self._bad_row(one, settled.errors[number]))
             else:
-                self._held.close(one.item.token, one.item.tip)
+                self._close(one.item, fate)
                 self._tell(one, fate)
         return later
+
+    def _close(self, item: queue.Leased, fate: settle.Fate) -> None:
+        if fate is settle.Fate.LEASE_LOST and item.token in self._held.tokens:
+            # Before a renewal could notice: what else was held under it is lost as well.
+            self._meters.lease_lost()
+            self._held.forget(item.token)
+        self._held.close(item.token, item.tip)
 
     def _bad_row(self, one: job.Done, message: str) -> job.Done:
         settlement = results.bad_row(one.item, message, self._decide, one.settlement.worker_id)
@@ -96,21 +105,29 @@ class Buffer:
         )
 
     def _hand_back(self, connection: session.Connection) -> None:
-        by_token: dict[LeaseToken, list[Tip]] = {}
+        by_token: dict[LeaseToken, list[job.HandBack]] = {}
         for back in self._back:
-            by_token.setdefault(back.item.token, []).append(back.item.tip)
-        for token, tips in by_token.items():
-            count = queue.release(connection, token=token, tips=tips)
-            for tip in tips:
-                self._held.close(token, tip)
-            if token not in self._held.tokens:
-                queue.finish(connection, token=token)
-            if count < 0:
-                self._meters.lease_lost(1)
-        for back in self._back:
-            self._meters.tip_settled(back.item.object_code or "unknown", "released")
-            log.debug("tip_released", tip=back.item.tip, reason=back.reason)
-        self._back = []
+            by_token.setdefault(back.item.token, []).append(back)
+        for token, backs in by_token.items():
+            self._release(connection, token, [back.item.tip for back in backs])
+            for back in backs:
+                self._meters.tip_settled(back.item.object_code or "unknown", "released")
+                log.debug("tip_released", tip=back.item.tip, reason=back.reason)
+            self._back = [back for back in self._back if back.item.token != token]
+
+    def _release(
+        self, connection: session.Connection, token: LeaseToken, tips: Sequence[Tip]
+    ) -> None:
+        known = token in self._held.tokens
+        count = queue.release(connection, token=token, tips=tips)
+        for tip in tips:
+            self._held.close(token, tip)
+        if count < 0:
+            if known:
+                self._meters.lease_lost()
+            self._held.forget(token)
+        elif token not in self._held.tokens:
+            queue.finish(connection, token=token)
 
     def _tell(self, one: job.Done, fate: settle.Fate) -> None:
         """One closing line and one metric update per TIP."""

@@ -193,7 +193,7 @@ class Verdicts:
         while True:
             now = state.clock()
             if state.rows.row(permit.scope).epoch != permit.epoch:
-                return "tripped"
+                return "stale"  # somebody else tripped meanwhile
             if state.ok_begun[permit.role] > ended:
                 return "witness"
             if now >= deadline or state.in_flight[permit.role] == 0:
