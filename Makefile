@@ -24,7 +24,7 @@ demo: $(STAMP)  ## database, simulator and fleet, live; ends by itself without a
 	@$(BIN)/noggin-mp demo $(ARGS)
 
 test: $(STAMP)  ## the whole suite on real parts; NOGGIN_TEST_DSN points it at another server
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: $(STAMP)  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
@@ -34,10 +34,27 @@ lint: $(STAMP)  ## ruff, mypy --strict, import-linter
 
 check: lint test  ## lint, then the whole suite
 
+$(VENV)/.bench: $(STAMP)
+	@$(BIN)/python -m pip install --quiet -e '.[bench]'
+	@touch $@
+
+bench: $(VENV)/.bench  ## the promises of speed and behaviour, measured; ARGS=--quick for three minutes
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+faults: $(STAMP)  ## rounds of random kills, freezes and crashes; ARGS="--rounds 100 --seed 1"
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+docs: $(STAMP)  ## write the generated pages again: command line, configuration, schema
+	@$(BIN)/python -m tests.support.cli_reference > docs/reference/cli.md.new
+	@mv docs/reference/cli.md.new docs/reference/cli.md
+	@$(BIN)/noggin-mp config schema --markdown > docs/reference/configuration.md.new
+	@mv docs/reference/configuration.md.new docs/reference/configuration.md
+	@$(BIN)/python -m tests.support.schema_dump
+
 dist: $(STAMP)  ## the wheel and the source archive, in dist/
 	@rm -rf build dist
 	@$(BIN)/python -m build --outdir dist . >/dev/null
 
-clean:  ## remove the environment, builds and the demo's data (stops its database first)
-	@if [ -x $(BIN)/noggin-mp ]; then $(BIN)/noggin-mp db stop -q || true; fi
-	@rm -rf $(VENV) build dist var *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean:  ## remove the environment, builds and a demo's data (stops its database first)
+	@if [ -x $(BIN)/noggin-mp ] && [ -e var/state/demo.json ]; then $(BIN)/noggin-mp db stop -q && rm -rf var; fi
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -51,10 +51,7 @@ BEGIN
         'paused', v_fleet->>'state' = 'paused', 'pause_reason', CASE WHEN v_fleet->>'state' = 'paused' THEN v_fleet->>'reason' END,
         'head', (SELECT to_jsonb(head) FROM queue_control),
         'suspects', EXISTS (SELECT FROM ready WHERE prio = 9),
-        'scopes', (SELECT coalesce(jsonb_agg(
-                        breaker_view(b, v_now) || jsonb_build_object('ok_age_s', (
-                            SELECT extract(epoch FROM v_now - max(ok_at)) FROM breaker_votes v
-                            WHERE v.scope = b.scope AND v.epoch = b.epoch))), '[]'::jsonb) FROM breaker_state b)
+        'scopes', (SELECT coalesce(jsonb_agg(breaker_view(b, v_now)), '[]'::jsonb) FROM breaker_state b)
                   || jsonb_build_array(v_fleet));
 END
 $$;
@@ -158,7 +155,8 @@ DECLARE
 BEGIN
     SELECT * INTO v_old FROM breaker_state WHERE scope = p_row.scope;
     UPDATE breaker_state SET
-        state = p_row.state, mode = p_row.mode, epoch = v_old.epoch + 1, until = p_row.until,
+        state = p_row.state, mode = p_row.mode, until = p_row.until,
+        epoch = greatest(v_old.epoch + 1, (extract(epoch FROM p_now) * 1000000)::bigint),
         paused_until = p_row.paused_until, open_count = p_row.open_count,
         trial_successes = p_row.trial_successes, probe_owner = p_row.probe_owner,
         probe_lease_until = p_row.probe_lease_until, probe_tip = p_row.probe_tip,
@@ -188,7 +186,6 @@ BEGIN
     p_row.open_count := 0;
     p_row.trial_successes := 0;
     p_row.probe_owner := NULL;
-    p_row.probe_lease_until := NULL;
     p_row.probe_tip := NULL;
     p_row.probe_failures := 0;
     p_row.fingerprint := NULL;
@@ -197,6 +194,30 @@ BEGIN
     p_row.opened_by := NULL;
     RETURN p_row;
 END
+$$;
+
+CREATE FUNCTION noggin_schema.breaker_count(p_scope text, p_ok bigint, p_failed bigint, p_throttled bigint DEFAULT 0, p_paused bigint DEFAULT 0) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'noggin_schema'
+    AS $$
+    INSERT INTO breaker_minutes AS m (minute, scope, ok, failed, throttled, paused)
+    SELECT date_trunc('minute', clock_timestamp()), p_scope, p_ok, p_failed, p_throttled, p_paused
+    WHERE p_ok + p_failed + p_throttled + p_paused > 0
+    ON CONFLICT (minute, scope) DO UPDATE SET
+        ok = m.ok + EXCLUDED.ok, failed = m.failed + EXCLUDED.failed,
+        throttled = m.throttled + EXCLUDED.throttled, paused = m.paused + EXCLUDED.paused
+$$;
+
+CREATE FUNCTION noggin_schema.breaker_count_votes(p_votes jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'noggin_schema'
+    AS $$
+    INSERT INTO breaker_minutes AS m (minute, scope, ok, failed)
+    SELECT date_trunc('minute', clock_timestamp()), v->>'scope', sum((v->>'ok')::bigint), sum((v->>'failed')::bigint)
+    FROM jsonb_array_elements(p_votes) AS v
+    GROUP BY v->>'scope'
+    ORDER BY v->>'scope'
+    ON CONFLICT (minute, scope) DO UPDATE SET ok = m.ok + EXCLUDED.ok, failed = m.failed + EXCLUDED.failed
 $$;
 
 CREATE FUNCTION noggin_schema.breaker_decide(p_scope text, p_worker text, p_policy jsonb, p_now timestamp with time zone) RETURNS TABLE(decision text, streak bigint, own integer, voters bigint, needed bigint, busy bigint, ok bigint, failed bigint, slow bigint)
@@ -260,6 +281,48 @@ CREATE FUNCTION noggin_schema.breaker_effective(p_row noggin_schema.breaker_stat
         ELSE p_row.state END
 $$;
 
+CREATE FUNCTION noggin_schema.breaker_forbidden(p_scope text, p_worker text, p_epoch bigint, p_fingerprint text, p_tip text, p_ok_age_s double precision, p_now timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'noggin_schema'
+    AS $$
+DECLARE
+    v_row breaker_state := breaker_lock(p_scope);
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_ok_at timestamptz;
+    v_tips bigint;
+BEGIN
+    IF p_epoch < v_row.auth_epoch THEN
+        RETURN breaker_view(v_row, v_now) || '{"charge": "stale"}';
+    ELSIF breaker_effective(v_row, v_now) NOT IN ('closed', 'paused') THEN
+        RETURN breaker_view(v_row, v_now) || '{"charge": "closed"}';
+    END IF;
+    SELECT greatest(max(ok_at), v_now - make_interval(secs => p_ok_age_s)) INTO v_ok_at
+    FROM breaker_votes WHERE scope IN (p_scope || ':api', p_scope || ':media');
+    DELETE FROM breaker_doubts WHERE scope = p_scope AND kind = 'forbidden'
+        AND (note <> p_fingerprint OR at < v_now - CASE tip WHEN '' THEN interval '1 minute' ELSE interval '15 minutes' END
+             OR tip <> '' AND at <= v_ok_at);
+    INSERT INTO breaker_doubts (scope, tip, kind, worker, at, note)
+    VALUES (p_scope, p_tip, 'forbidden', p_worker, v_now, p_fingerprint)
+    ON CONFLICT (scope, tip, kind) DO UPDATE SET at = EXCLUDED.at, note = EXCLUDED.note;
+    SELECT count(*) INTO v_tips FROM breaker_doubts WHERE scope = p_scope AND kind = 'forbidden' AND tip <> '';
+    IF v_tips < 5 THEN
+        RETURN breaker_view(v_row, v_now) || '{"charge": "forbidden"}';
+    END IF;
+    IF EXISTS (SELECT FROM breaker_doubts WHERE scope = p_scope AND kind = 'forbidden' AND tip = '')
+       OR NOT EXISTS (SELECT FROM noggin_data WHERE processing_status = 'complete') THEN
+        DELETE FROM breaker_doubts WHERE scope = p_scope AND kind = 'forbidden' AND tip <> '';
+        RETURN breaker_view(v_row, v_now) || '{"charge": "forbidden"}';
+    END IF;
+    v_row.state := 'auth_stop';
+    v_row.until := NULL;
+    v_row.fingerprint := '';
+    v_row.reason := format('%s records in a row were forbidden: is it the token?', v_tips);
+    v_row.opened_by := p_worker;
+    RETURN breaker_change(v_row, 'auth_stop', p_worker, jsonb_build_object('tip', p_tip, 'forbidden', v_tips), v_now)
+        || '{"charge": "auth_stop"}';
+END
+$$;
+
 CREATE FUNCTION noggin_schema.breaker_force(p_scope text, p_verb text, p_seconds double precision, p_who text, p_reason text) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO 'noggin_schema'
@@ -270,19 +333,19 @@ DECLARE
     v_view jsonb;
 BEGIN
     IF p_verb = 'open' THEN
+        DELETE FROM breaker_votes WHERE scope = p_scope;   -- they were cast in an epoch that ends here
         v_row.state := 'forced_open';
         v_row.open_count := 0;
         v_row.trial_successes := 0;
         v_row.until := v_now + make_interval(secs => p_seconds);
-        v_row.probe_owner := NULL;
-        v_row.probe_lease_until := NULL;
+        v_row.probe_owner := NULL;   -- not the lease: its request may be in flight still
         v_row.fingerprint := NULL;
         v_row.reason := p_reason;
         v_row.opened_by := p_who;
         v_view := breaker_change(v_row, 'force', p_who, jsonb_build_object('seconds', p_seconds), v_now);
     ELSIF p_verb IN ('close', 'reset') THEN
         DELETE FROM breaker_votes WHERE scope = p_scope;
-        DELETE FROM breaker_doubts WHERE scope = p_scope AND (kind = 'failure' OR p_verb = 'reset');
+        DELETE FROM breaker_doubts WHERE scope = p_scope AND (kind IN ('failure', 'forbidden') OR p_verb = 'reset');
         v_row := breaker_closed(v_row, v_now);
         v_row.paused_until := NULL;
         v_row.auth_epoch := v_row.epoch + 1;
@@ -343,7 +406,6 @@ BEGIN
     p_row.until := p_now + make_interval(secs => breaker_open_seconds(p_policy, p_row.open_count, random()));
     p_row.trial_successes := 0;
     p_row.probe_owner := NULL;
-    p_row.probe_lease_until := NULL;
     p_row.closed_at := NULL;
     p_row.reason := p_reason;
     p_row.opened_by := p_worker;
@@ -395,25 +457,43 @@ DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());
     v_event text := 'probe';
     v_charge text := 'probe';
+    v_refused text[] := string_to_array(v_row.fingerprint, ' ');
+    v_only_asked boolean;
     v_details jsonb := jsonb_build_object('result', p_result, 'reason', p_reason, 'tip', p_tip);
 BEGIN
     IF v_row.state <> 'half_open' OR v_row.epoch <> p_epoch OR v_row.probe_owner IS DISTINCT FROM p_worker THEN
-        PERFORM pg_advisory_unlock(breaker_key(p_scope, 2));
+        IF pg_advisory_unlock(breaker_key(p_scope, 2)) THEN   -- the lease is this trial's as well
+            UPDATE breaker_state SET probe_lease_until = NULL WHERE scope = p_scope;
+        END IF;
         RETURN breaker_view(v_row, v_now) || '{"charge": "stale"}';
     END IF;
     v_row.probe_owner := NULL;
     v_row.probe_lease_until := NULL;
     IF v_row.fingerprint IS NOT NULL THEN   -- the trial of a new token
         IF p_result = 'success' THEN
+            v_only_asked := v_row.fingerprint = '';
             v_row := breaker_closed(v_row, v_now);
             v_row.auth_epoch := p_epoch + 1;
             v_event := 'close';
-        ELSE
+            DELETE FROM breaker_doubts WHERE scope = p_scope AND kind = 'forbidden';
+            IF v_only_asked THEN   -- the token is fine and was all the time: no ramp, and not again soon
+                v_row.closed_at := NULL;
+                INSERT INTO breaker_doubts (scope, tip, kind, worker, at, note)
+                VALUES (p_scope, '', 'forbidden', p_worker, v_now, p_fingerprint);
+            END IF;
+        ELSIF p_result = 'refused' THEN
             v_row.state := 'auth_stop';
             v_event := 'auth_stop';
-            v_row.fingerprint := CASE WHEN p_result = 'refused' THEN p_fingerprint ELSE v_row.fingerprint END;
-            -- Nothing learned: the same token may be tried again, but not in a loop.
-            v_row.until := CASE WHEN p_result = 'refused' THEN NULL ELSE v_now + interval '5 seconds' END;
+            v_row.until := NULL;
+            v_row.reason := p_reason;
+            -- All that were refused are remembered: hosts take up a new token one after another, and
+            -- must not try the old one again because somebody else had tried a third.
+            v_row.fingerprint := array_to_string(
+                v_refused[greatest(1, cardinality(v_refused) - 6):] || p_fingerprint, ' ');
+        ELSE   -- nothing learned: the same token may be tried again, but not in a loop
+            v_row.state := 'auth_stop';
+            v_event := 'auth_stop';
+            v_row.until := v_now + interval '5 seconds';
         END IF;
     ELSIF p_result = 'success' THEN
         v_row.trial_successes := v_row.trial_successes + 1;
@@ -464,6 +544,8 @@ DECLARE
     v_decision record;
     v_view jsonb;
     v_doubt breaker_doubts;
+    v_own boolean;       -- has this worker succeeded since the TIP's earlier failure, has anybody?
+    v_any boolean;
     v_charge text;
 BEGIN
     IF v_row.epoch <> p_epoch THEN
@@ -487,14 +569,20 @@ BEGIN
         RETURN breaker_view(v_row, v_now) || '{"charge": "quarantine"}';
     END IF;
 
+    -- When the host's other role tripped or closed since, the failure was of that outage, and what
+    -- succeeded afterwards is no witness against the TIP. This role's own trips show in its epoch.
     DELETE FROM breaker_doubts WHERE scope = p_scope AND kind = 'failure'
-        AND (epoch <> p_epoch OR at < v_now - interval '15 minutes');
+        AND (epoch <> p_epoch OR at < v_now - interval '15 minutes'
+             OR at < (SELECT max(ts) FROM breaker_events
+                      WHERE ts > v_now - interval '15 minutes' AND host = breaker_host(p_scope)
+                        AND event_type IN ('trip', 'close')));
     SELECT * INTO v_doubt FROM breaker_doubts WHERE scope = p_scope AND tip = p_tip AND kind = 'failure';
+    SELECT coalesce(bool_or(worker = p_worker), false), count(*) > 0 INTO v_own, v_any
+    FROM breaker_votes WHERE scope = p_scope AND epoch = p_epoch AND ok_at > v_doubt.at;
     v_charge := CASE
         WHEN v_doubt.failures IS NULL THEN 'doubt'
-        WHEN EXISTS (SELECT FROM breaker_votes WHERE scope = p_scope AND epoch = p_epoch AND ok_at > v_doubt.at)
-            THEN 'witness'
-        WHEN v_doubt.failures >= 2 THEN 'alone'
+        WHEN v_own OR v_any AND v_doubt.worker <> p_worker THEN 'witness'
+        WHEN v_doubt.failures >= 2 AND NOT v_any THEN 'alone'
         ELSE 'doubt' END;
     IF v_charge = 'alone' THEN
         UPDATE breaker_doubts SET failures = 0, counted = true, at = v_now
@@ -502,10 +590,11 @@ BEGIN
         UPDATE breaker_votes SET streak = greatest(1, streak - v_doubt.failures - v_doubt.counted::integer)
         WHERE scope = p_scope AND worker = p_worker;
     ELSE
-        INSERT INTO breaker_doubts AS d (scope, tip, kind, epoch, at, note)
-        VALUES (p_scope, p_tip, 'failure', p_epoch, v_now, p_reason)
+        INSERT INTO breaker_doubts AS d (scope, tip, kind, worker, epoch, at, note)
+        VALUES (p_scope, p_tip, 'failure', p_worker, p_epoch, v_now, p_reason)
         ON CONFLICT (scope, tip, kind) DO UPDATE SET
             failures = CASE WHEN v_charge = 'witness' THEN 1 ELSE d.failures + 1 END,
+            worker = CASE WHEN v_charge = 'witness' OR d.worker = p_worker THEN p_worker ELSE '*' END,
             at = CASE WHEN v_charge = 'witness' THEN v_now ELSE d.at END, note = EXCLUDED.note;
     END IF;
     RETURN breaker_view(v_row, v_now) || jsonb_build_object('charge', v_charge);
@@ -524,11 +613,10 @@ DECLARE
 BEGIN
     IF NOT (CASE v_state
         WHEN 'open' THEN v_row.until <= v_now
-        WHEN 'auth_stop' THEN v_row.fingerprint IS DISTINCT FROM p_fingerprint
+        WHEN 'auth_stop' THEN breaker_untried(v_row.fingerprint, p_fingerprint)
                               AND coalesce(v_row.until <= v_now, true)
-        WHEN 'half_open' THEN coalesce(v_row.probe_lease_until <= v_now, true)
-                              AND (v_row.fingerprint IS NULL OR v_row.fingerprint IS DISTINCT FROM p_fingerprint)
-        ELSE false END) THEN
+        WHEN 'half_open' THEN v_row.fingerprint IS NULL OR breaker_untried(v_row.fingerprint, p_fingerprint)
+        ELSE false END) OR v_row.probe_lease_until > v_now THEN
         RETURN breaker_view(v_row, v_now) || '{"granted": false, "why": "not due"}';
     END IF;
     IF v_row.paused_until > v_now OR fleet_view(v_now)->>'state' = 'paused' THEN
@@ -550,6 +638,12 @@ BEGIN
     RETURN breaker_change(v_row, CASE WHEN v_state = 'half_open' THEN 'probe' ELSE 'half_open' END,
                           p_worker, NULL, v_now) || '{"granted": true}';
 END
+$$;
+
+CREATE FUNCTION noggin_schema.breaker_untried(p_refused text, p_fingerprint text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT p_fingerprint <> '' AND NOT p_fingerprint = ANY (string_to_array(coalesce(p_refused, ''), ' '))
 $$;
 
 CREATE FUNCTION noggin_schema.breaker_view(p_row noggin_schema.breaker_state, p_now timestamp with time zone) RETURNS jsonb
@@ -632,12 +726,13 @@ CREATE UNLOGGED TABLE noggin_schema.breaker_doubts (
     scope text NOT NULL,
     tip text NOT NULL,
     kind text NOT NULL,
+    worker text,
     epoch bigint DEFAULT 0 NOT NULL,
     failures integer DEFAULT 1 NOT NULL,
     counted boolean DEFAULT false NOT NULL,
     at timestamp with time zone NOT NULL,
     note text,
-    CONSTRAINT breaker_doubts_kind_check CHECK ((kind = ANY (ARRAY['failure'::text, 'pause'::text, 'auth'::text])))
+    CONSTRAINT breaker_doubts_kind_check CHECK ((kind = ANY (ARRAY['failure'::text, 'pause'::text, 'auth'::text, 'forbidden'::text])))
 );
 
 CREATE FUNCTION noggin_schema.breaker_witnessed(p_host text, p_doubt noggin_schema.breaker_doubts) RETURNS boolean
@@ -773,6 +868,161 @@ CREATE FUNCTION noggin_schema.noggin_data_truncated() RETURNS trigger
 BEGIN
     TRUNCATE ready, later;
     RETURN NULL;
+END
+$$;
+
+CREATE TABLE noggin_schema.pacing_state (
+    scope text NOT NULL,
+    intervals double precision[] DEFAULT '{}'::double precision[] NOT NULL,
+    bursts integer[] DEFAULT '{}'::integer[] NOT NULL,
+    tats double precision[] DEFAULT '{}'::double precision[] NOT NULL,
+    last_slot double precision,
+    factor double precision DEFAULT 1 NOT NULL,
+    factor_at double precision,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT pacing_state_factor_sane CHECK (((factor > (0)::double precision) AND (factor <= (1)::double precision)))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE noggin_schema.pacing_state IS 'What slots of each paced scope are given out already. Written once per chunk, not per request.';
+
+CREATE FUNCTION noggin_schema.pacing_factor(p_row noggin_schema.pacing_state, p_now double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT least(1::double precision,
+        p_row.factor + 0.1::double precision / 60 * greatest(0::double precision, p_now - coalesce(p_row.factor_at, p_now)))
+$$;
+
+CREATE FUNCTION noggin_schema.pacing_lock(p_scope text, p_now double precision) RETURNS double precision
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('noggin_pacing:' || current_schema() || ':' || p_scope, 0));
+    RETURN coalesce(p_now, extract(epoch FROM clock_timestamp())::double precision);
+END
+$$;
+
+CREATE FUNCTION noggin_schema.pacing_reserve(p_scope text, p_intervals double precision[], p_bursts integer[], p_adaptive boolean, p_n integer, p_horizon_s double precision, p_chunk_s double precision, p_now double precision DEFAULT NULL::double precision) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'noggin_schema'
+    AS $$
+DECLARE
+    v_asked timestamptz := clock_timestamp();
+    v_now double precision := pacing_lock(p_scope, p_now);
+    v_waited numeric := extract(epoch FROM clock_timestamp() - v_asked);
+    v_row pacing_state;
+    v_known boolean;
+    v_factor double precision := 1;
+    v_intervals double precision[];
+    v_longest double precision := 0;
+    v_end double precision := v_now + p_horizon_s;      -- the latest time at which a chunk may begin
+    v_latest double precision := v_end + p_chunk_s;     -- and that of any slot
+    v_start double precision;
+    v_slot double precision;
+    v_slots double precision[] := '{}';
+BEGIN
+    SELECT * INTO v_row FROM pacing_state WHERE scope = p_scope;
+    v_known := FOUND;
+    IF v_known AND p_adaptive THEN
+        v_factor := pacing_factor(v_row, v_now);
+    END IF;
+    FOR i IN 1 .. cardinality(p_intervals) LOOP
+        v_intervals[i] := p_intervals[i] / v_factor;
+        v_longest := greatest(v_longest, v_intervals[i]);
+    END LOOP;
+    IF v_row.last_slot > v_latest THEN   -- no honest slot is that late: the clock was set back
+        FOR i IN 1 .. cardinality(v_row.intervals) LOOP
+            v_row.tats[i] := least(v_row.tats[i], v_latest + v_row.bursts[i] * (v_row.intervals[i] / v_factor));
+        END LOOP;
+        UPDATE pacing_state SET tats = v_row.tats, last_slot = v_latest WHERE scope = p_scope;
+        v_row.last_slot := v_latest;
+    END IF;
+    IF NOT v_known OR v_row.intervals <> p_intervals OR v_row.bursts <> p_bursts THEN
+        v_start := greatest(v_now, v_row.last_slot + v_longest);   -- a null counts for nothing
+        v_row.tats := '{}';
+        FOR i IN 1 .. cardinality(p_intervals) LOOP
+            v_row.tats[i] := v_start + (p_bursts[i] - 1) * v_intervals[i];
+        END LOOP;
+    END IF;
+    FOR k IN 1 .. greatest(1, least(p_n, floor(p_chunk_s / v_longest))) LOOP
+        v_slot := v_now;
+        FOR i IN 1 .. cardinality(p_intervals) LOOP
+            v_slot := greatest(v_slot, v_row.tats[i] - (p_bursts[i] - 1) * v_intervals[i]);
+        END LOOP;
+        FOR i IN 1 .. cardinality(p_intervals) LOOP
+            v_row.tats[i] := greatest(v_row.tats[i], v_slot) + v_intervals[i];
+        END LOOP;
+        v_slots := v_slots || v_slot;
+    END LOOP;
+    IF v_slots[1] > v_end THEN
+        RETURN jsonb_build_object('offsets', '[]'::jsonb, 'wait_s', v_slots[1] - v_end, 'waited_s', v_waited);
+    END IF;
+    INSERT INTO pacing_state AS s (scope, intervals, bursts, tats, last_slot)
+    VALUES (p_scope, p_intervals, p_bursts, v_row.tats, v_slot)
+    ON CONFLICT (scope) DO UPDATE SET
+        intervals = EXCLUDED.intervals, bursts = EXCLUDED.bursts, tats = EXCLUDED.tats,
+        last_slot = EXCLUDED.last_slot, updated_at = clock_timestamp();
+    RETURN jsonb_build_object(
+        'offsets', (SELECT jsonb_agg(slot - v_now ORDER BY slot) FROM unnest(v_slots) AS slot),
+        'wait_s', 0, 'waited_s', v_waited);
+END
+$$;
+
+CREATE FUNCTION noggin_schema.pacing_share(p_scope text, p_worker text, p_cap integer, p_in_flight integer, p_wanted integer, p_ttl_s double precision, p_fresh_s double precision, p_now timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'noggin_schema'
+    AS $$
+DECLARE
+    v_now timestamptz := to_timestamp(pacing_lock(p_scope, extract(epoch FROM p_now)::double precision));
+    v_mine integer := coalesce((SELECT held FROM pacing_places WHERE scope = p_scope AND worker = p_worker
+                                                              AND until > v_now), 0);
+    v_others record;
+    v_allowed integer;
+    v_fair integer;
+BEGIN
+    SELECT coalesce(sum(held), 0)::integer AS held, (count(*) FILTER (WHERE asking))::integer AS asking,
+           coalesce(bool_or(asking AND wanted > held), false) AS short,
+           coalesce(bool_or(asking AND held = 0), false) AS empty
+    INTO v_others
+    FROM (SELECT held, wanted, wanted > 0 AND seen_at > v_now - make_interval(secs => p_fresh_s) AS asking
+          FROM pacing_places WHERE scope = p_scope AND worker <> p_worker AND until > v_now) AS o;
+    v_allowed := least(p_wanted, p_cap - v_others.held);
+    IF v_others.short THEN
+        v_fair := (p_cap + CASE WHEN v_others.empty THEN 0 ELSE v_others.asking END) / (v_others.asking + 1);
+        IF v_mine = 0 THEN
+            v_fair := greatest(1, v_fair);
+        END IF;
+        v_allowed := least(v_allowed, v_fair);
+    END IF;
+    v_allowed := greatest(0, v_allowed);
+    DELETE FROM pacing_places WHERE scope = p_scope AND worker <> p_worker AND until <= v_now;
+    INSERT INTO pacing_places AS p (scope, worker, held, wanted, seen_at, until)
+    VALUES (p_scope, p_worker, greatest(p_in_flight, v_allowed), p_wanted, v_now,
+            v_now + make_interval(secs => p_ttl_s))
+    ON CONFLICT (scope, worker) DO UPDATE SET
+        held = EXCLUDED.held, wanted = EXCLUDED.wanted, seen_at = EXCLUDED.seen_at, until = EXCLUDED.until;
+    RETURN v_allowed;
+END
+$$;
+
+CREATE FUNCTION noggin_schema.pacing_slow(p_scope text, p_now double precision DEFAULT NULL::double precision) RETURNS double precision
+    LANGUAGE plpgsql
+    SET search_path TO 'noggin_schema'
+    AS $$
+DECLARE
+    v_now double precision := pacing_lock(p_scope, p_now);
+    v_row pacing_state;
+BEGIN
+    SELECT * INTO v_row FROM pacing_state WHERE scope = p_scope;
+    IF NOT FOUND OR v_row.factor_at <= v_now AND v_now < v_row.factor_at + 5 THEN
+        RETURN coalesce(v_row.factor, 1);
+    END IF;
+    UPDATE pacing_state SET
+        factor = greatest(0.05::double precision, 0.7::double precision * pacing_factor(v_row, v_now)),
+        factor_at = v_now, updated_at = clock_timestamp()
+    WHERE scope = p_scope
+    RETURNING * INTO v_row;
+    RETURN v_row.factor;
 END
 $$;
 
@@ -1094,6 +1344,18 @@ ALTER TABLE noggin_schema.breaker_events ALTER COLUMN id ADD GENERATED BY DEFAUL
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE noggin_schema.breaker_minutes (
+    minute timestamp with time zone NOT NULL,
+    scope text NOT NULL,
+    ok bigint DEFAULT 0 NOT NULL,
+    failed bigint DEFAULT 0 NOT NULL,
+    throttled bigint DEFAULT 0 NOT NULL,
+    paused bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE noggin_schema.breaker_minutes IS 'Requests that say something about the API''s health, by scope and minute; not 403, 404, 410, 451.';
 
 CREATE TABLE noggin_schema.failed_records (
     failed_record_id bigint NOT NULL,
@@ -1821,6 +2083,19 @@ CREATE VIEW noggin_schema.loader_status AS
     ((status = 'loading'::text) AND (progress_at < (clock_timestamp() - '00:05:00'::interval))) AS stalled
    FROM noggin_schema.sources;
 
+CREATE TABLE noggin_schema.pacing_places (
+    scope text NOT NULL,
+    worker text NOT NULL,
+    held integer NOT NULL,
+    wanted integer NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    until timestamp with time zone NOT NULL,
+    CONSTRAINT pacing_places_held_sane CHECK ((held >= 0))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE noggin_schema.pacing_places IS 'Who may have how many requests in flight. The sum of held stays within the cap of the scope.';
+
 CREATE TABLE noggin_schema.processing_errors (
     error_id bigint NOT NULL,
     tip text,
@@ -1943,6 +2218,9 @@ ALTER TABLE ONLY noggin_schema.breaker_doubts
 ALTER TABLE ONLY noggin_schema.breaker_events
     ADD CONSTRAINT breaker_events_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY noggin_schema.breaker_minutes
+    ADD CONSTRAINT breaker_minutes_pkey PRIMARY KEY (minute, scope);
+
 ALTER TABLE ONLY noggin_schema.breaker_state
     ADD CONSTRAINT breaker_state_pkey PRIMARY KEY (scope);
 
@@ -1972,6 +2250,12 @@ ALTER TABLE ONLY noggin_schema.lease
 
 ALTER TABLE ONLY noggin_schema.noggin_data
     ADD CONSTRAINT noggin_data_pkey PRIMARY KEY (tip);
+
+ALTER TABLE ONLY noggin_schema.pacing_places
+    ADD CONSTRAINT pacing_places_pkey PRIMARY KEY (scope, worker);
+
+ALTER TABLE ONLY noggin_schema.pacing_state
+    ADD CONSTRAINT pacing_state_pkey PRIMARY KEY (scope);
 
 ALTER TABLE ONLY noggin_schema.processing_errors
     ADD CONSTRAINT processing_errors_pkey PRIMARY KEY (error_id);

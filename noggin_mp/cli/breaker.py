@@ -1,11 +1,13 @@
-"""`breaker`: show, open, close, reset, events."""
+"""`breaker`: show, open, close, reset, events, advise."""
+
+import datetime
 
 import click
 
-from noggin_mp.cli import database, durations, tables
+from noggin_mp.cli import breaker_advice, breaker_scopes, database, durations, since, tables
 from noggin_mp.cli.context import Context, pass_context
 from noggin_mp.store import breaker as store
-from noggin_mp.store import session
+from noggin_mp.store import history, session
 
 _SHOW = {
     "scope": "scope", "state": "state", "until": "until (UTC)", "open_count": "opens",
@@ -15,7 +17,10 @@ _EVENTS = {
     "ts": "when (UTC)", "scope": "scope", "event_type": "event", "old_state": "from",
     "new_state": "to", "worker": "by", "reason": "reason",
 }  # fmt: skip
-_ROLES = (":api", ":media")
+_TYPES = (
+    "trip", "would_trip", "open", "half_open", "close", "pause", "auth_stop", "force", "reset",
+    "probe", "quarantine",
+)  # fmt: skip
 
 
 @click.group(
@@ -25,6 +30,7 @@ Examples:
   noggin-mp breaker open api.example --for 300 --reason "their maintenance"
   noggin-mp breaker close api.example --reason "token is fine"
   noggin-mp breaker events --limit 20
+  noggin-mp breaker advise --window 2h
 
 \b
 A scope is a host (all requests) or host:api, host:media (one kind of request).
@@ -40,10 +46,14 @@ def breaker() -> None:
 @click.argument("scope", required=False)
 @pass_context
 def show(ctx: Context, scope: str | None) -> None:
-    """Every scope that was ever used, as it is now; a scope never heard of is closed."""
-    wanted = None if scope is None else _scope(scope)
+    """Every scope that was ever used, as it is now; a scope never heard of is closed.
+
+    A host as SCOPE shows its roles too.
+    """
+    wanted = None if scope is None else breaker_scopes.parse(scope)
     with database.opened(ctx, "breaker") as connection:
-        found = [row for row in store.show(connection) if wanted in (None, row["scope"])]
+        rows = store.show(connection)
+    found = [row for row in rows if wanted is None or breaker_scopes.covers(wanted, row["scope"])]
     ctx.emit(
         {"breakers": found},
         lambda: tables.table(found, _SHOW, empty="closed: nothing ever tripped"),
@@ -89,20 +99,47 @@ def reset(ctx: Context, scope: str, reason: str) -> None:
     _force(ctx, scope, "reset", reason, None)
 
 
-@breaker.command(epilog="\b\nExamples:\n  noggin-mp breaker events --limit 5 --json\n")
+@breaker.command(
+    epilog="""\b
+Examples:
+  noggin-mp breaker events --limit 5 --json
+  noggin-mp breaker events api.example --since 24h --type trip --type close
+"""
+)
 @click.argument("scope", required=False)
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--scope", "named", metavar="SCOPE", help="The same as the argument.")
+@click.option(
+    "--since", "moment", callback=since.parse, metavar=since.METAVAR, help="24h, 7d or a date."
+)
+@click.option("--type", "types", multiple=True, type=click.Choice(_TYPES), help="Repeatable.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @pass_context
-def events(ctx: Context, scope: str | None, limit: int) -> None:
-    """What happened to the breaker, the latest first."""
-    wanted = None if scope is None else _scope(scope)
+def events(
+    ctx: Context,
+    scope: str | None,
+    named: str | None,
+    moment: datetime.datetime | None,
+    types: tuple[str, ...],
+    limit: int,
+) -> None:
+    """What happened to the breaker, the latest first; kept for 90 days.
+
+    A host as SCOPE includes its roles.
+    """
+    if scope is not None and named is not None:
+        raise click.UsageError("SCOPE is given twice: as an argument and with --scope")
+    text = named if scope is None else scope
+    wanted = None if text is None else breaker_scopes.parse(text)
     with database.opened(ctx, "breaker") as connection:
-        found = store.events(connection, limit=limit, scope=wanted)
-    ctx.emit({"events": found}, lambda: tables.table(found, _EVENTS, empty="no event so far"))
+        found = history.events(connection, limit=limit, scope=wanted, since=moment, types=types)
+    ctx.emit({"events": found}, lambda: tables.table(found, _EVENTS, empty="no such event"))
+
+
+breaker.add_command(breaker_advice.advise)
 
 
 def _force(ctx: Context, scope: str, verb: str, reason: str, seconds: float | None) -> None:
-    wanted = _scope(scope)
+    wanted = breaker_scopes.parse(scope)
     with database.opened(ctx, "breaker") as connection:
         _warn_when_unknown(ctx, connection, wanted)
         row = store.force(
@@ -118,25 +155,8 @@ def _force(ctx: Context, scope: str, verb: str, reason: str, seconds: float | No
     ctx.emit(told, f"{wanted} is {row['state']}{length}")
 
 
-def _scope(written: str) -> str:
-    """The scope as the workers write it. Raises: click.BadParameter."""
-    from noggin_mp.settings import values
-
-    host, role = written.strip(), ""
-    for known in _ROLES:
-        if host.lower().endswith(known):
-            host, role = host[: -len(known)], known
-    try:
-        return values.normal_host(host) + role
-    except ValueError:
-        raise click.BadParameter(
-            f"{written!r} is no scope: write a host name, or one with :api or :media behind it"
-        ) from None
-
-
 def _warn_when_unknown(ctx: Context, connection: session.Connection, scope: str) -> None:
     own = ctx.settings.api.host
-    known = {own, *(own + role for role in _ROLES)}
-    known |= {row["scope"] for row in store.show(connection)}
-    if scope not in known:
+    known = {row["scope"] for row in store.show(connection)}
+    if scope not in known and not breaker_scopes.covers(own, scope):
         ctx.note(f"no worker has used {scope} so far; the configured host is {own}")

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from noggin_mp.cli import breaker_options
 from noggin_mp.cli.context import Context, pass_context
 
 
@@ -21,6 +22,7 @@ def config() -> None:
 
 
 @config.command(epilog="\b\nExamples:\n  noggin-mp -c noggin.yaml config check --json\n")
+@breaker_options.layered
 @pass_context
 def check(ctx: Context) -> None:
     """Tell every fault of the configuration at once; exit 3 when there is one."""
@@ -36,6 +38,7 @@ def check(ctx: Context) -> None:
 
 
 @config.command(epilog="\b\nExamples:\n  noggin-mp config show\n  noggin-mp config show -v\n")
+@breaker_options.layered
 @pass_context
 def show(ctx: Context) -> None:
     """The settings in effect, without secrets; with -v where each comes from."""

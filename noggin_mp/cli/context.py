@@ -26,13 +26,23 @@ class Context:
         self.quiet = False
         self.verbose = False
         self.no_color = False
+        self.breaker_defaults: tuple[str, ...] = ()
+        self.breaker_hosts: tuple[str, ...] = ()
+        self.breaker_roles: tuple[str, ...] = ()
 
     @cached_property
     def loaded(self) -> "Loaded":
         """The settings with their origins, read at first use. Raises: ConfigError."""
-        from noggin_mp.settings import loader
+        return self.load()
 
-        return loader.read(self.config, env=os.environ)
+    def load(self) -> "Loaded":
+        """The settings as of now: file, environment, and this command line. Raises: ConfigError."""
+        from noggin_mp.settings import breaker_forms, loader
+
+        options = breaker_forms.Options(
+            defaults=self.breaker_defaults, hosts=self.breaker_hosts, roles=self.breaker_roles
+        )
+        return loader.read(self.config, env=os.environ, options=options)
 
     @property
     def settings(self) -> "Settings":

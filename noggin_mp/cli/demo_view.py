@@ -31,7 +31,9 @@ class Watch:
         self._connection: session.Connection | None = None
         self._began = time.monotonic()
         self._before: int | None = None
+        self._done_at: float | None = None
         self.snapshot: reports.Snapshot | None = None
+        self.told = ""
 
     def refresh(self) -> None:
         """Look at the database once."""
@@ -47,6 +49,10 @@ class Watch:
             return
         if self._before is None:
             self._before = self.settled
+        if self.settled < self.total:
+            self._done_at = None
+        elif self._done_at is None:
+            self._done_at = time.monotonic()
 
     def close(self) -> None:
         """Leave the database."""
@@ -69,7 +75,7 @@ class Watch:
     @property
     def rate(self) -> float:
         """TIPs settled per second since the demo's fleet began."""
-        seconds = time.monotonic() - self._began
+        seconds = (self._done_at or time.monotonic()) - self._began
         return (self.settled - (self._before or 0)) / seconds if seconds > 0 else 0.0
 
     @property
@@ -104,7 +110,8 @@ def watching(ctx: Context, world: World, *, stay: bool) -> Iterator[Callable[[],
         else:
             yield _lines(ctx, watch)
             watch.refresh()
-            ctx.note(_line(watch))
+            if watch.told != _line(watch):
+                ctx.note(_line(watch))
     finally:
         watch.close()
 
@@ -117,7 +124,8 @@ def _lines(ctx: Context, watch: Watch) -> Callable[[], None]:
         if time.monotonic() >= next_at:
             next_at = time.monotonic() + _LINE_S
             watch.refresh()
-            ctx.note(_line(watch))
+            watch.told = _line(watch)
+            ctx.note(watch.told)
 
     return look
 

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from noggin_mp.cli import breaker_options
 from noggin_mp.cli.context import Context, pass_context
 
 if TYPE_CHECKING:  # pydantic is slow to import, and --help needs no settings
     from noggin_mp.settings.schema import Settings
 
 _APPLICATION = "noggin-mp preflight"
-_ONE_SLOT = 10_000
-"""`run --tip` takes slots from here on; fleets and lone workers stay below."""
 
 
 @click.command(
@@ -22,6 +21,7 @@ Examples:
   noggin-mp run --until-drained --workers 4 --threads 8
   noggin-mp run --tip 0f3a...c9
   noggin-mp run --dry-run
+  noggin-mp run --breaker api.example=fail_max:5,reset:60
 
 \b
 Signals: TERM or Ctrl-C drains and exits 0; a second Ctrl-C hands everything back at once (130);
@@ -46,6 +46,7 @@ Exit codes with --until-drained: 0 all done; 1 some TIPs failed for good; 4 the 
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after N TIPs.")
 @click.option("--tip", metavar="TIP", help="Process this one TIP here, and end.")
 @click.option("--dry-run", is_flag=True, help="Only check that a fleet could run, and say how.")
+@breaker_options.layered
 @pass_context
 def run(
     ctx: Context,
@@ -67,19 +68,16 @@ def run(
         return _adjusted(ctx, settings, workers=workers, threads=threads)
 
     settings = adjusted(ctx.settings)
+    breaker_options.tell_strays(ctx)
     logs.configure(level=settings.log.level, format=settings.log.format)
-    found = preflight.run(lambda: _check(settings))
-    for note in found["notes"]:
-        ctx.note(note)
+    found = _told(ctx, preflight.run(lambda: _check(settings)))
     if dry_run:
         return _dry_run(ctx, settings, found)
     if tip is not None:
         return _one(ctx, settings, tip)
 
     def reload() -> "Settings":
-        from noggin_mp.settings import loader
-
-        fresh = adjusted(loader.load(ctx.config, env=os.environ))
+        fresh = adjusted(ctx.load().settings)
         logs.configure(level=fresh.log.level, format=fresh.log.format)
         return fresh
 
@@ -106,6 +104,7 @@ noggin-mp monitor beside them, for somebody must reap, promote and serve the met
 )
 @click.option("--slot", type=click.IntRange(0, 9999), required=True, help="This worker's number.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Job threads.")
+@breaker_options.layered
 @pass_context
 def worker(ctx: Context, slot: int, threads: int | None) -> int:
     """One worker alone, in the foreground; TERM or Ctrl-C drains."""
@@ -115,8 +114,9 @@ def worker(ctx: Context, slot: int, threads: int | None) -> int:
     from noggin_mp.worker import loop
 
     settings = _adjusted(ctx, ctx.settings, threads=threads)
+    breaker_options.tell_strays(ctx)
     logs.configure(level=settings.log.level, format=settings.log.format)
-    preflight.run(lambda: _check(settings))
+    _told(ctx, preflight.run(lambda: _check(settings)))
     return alone.run(fleet.ChildKind.WORKER, slot, settings, loop.main)
 
 
@@ -127,6 +127,7 @@ Examples:
   curl http://127.0.0.1:9109/healthz
 """
 )
+@breaker_options.layered
 @pass_context
 def monitor(ctx: Context) -> int:
     """One monitor alone, in the foreground: metrics, health, and upkeep of the queue."""
@@ -137,7 +138,7 @@ def monitor(ctx: Context) -> int:
 
     settings = _adjusted(ctx, ctx.settings)
     logs.configure(level=settings.log.level, format=settings.log.format)
-    preflight.run(lambda: _check_database(settings))
+    _told(ctx, preflight.run(lambda: _check_database(settings)))
     return alone.run(fleet.ChildKind.MONITOR, 0, settings, app.main)
 
 
@@ -166,17 +167,34 @@ def _adjusted(
     return settings.model_copy(update={"fleet": fleet, "log": log})
 
 
+def _told(ctx: Context, found: dict[str, Any]) -> dict[str, Any]:
+    """`found`, after its notes were told: once, and not by each worker again."""
+    import warnings
+
+    from noggin_mp.settings import secrets
+
+    for note in found["notes"]:
+        ctx.note(note)
+    warnings.simplefilter("ignore", secrets.OpenToken)
+    return found
+
+
 def _check(settings: "Settings") -> dict[str, Any]:
     """What a worker needs: a token, a folder to write to, a database. Runs in a child of its own.
 
     Raises: CredentialsError, PathUnusable, DiskFull, and what `_check_database` raises.
     """
+    import warnings
+
     from noggin_mp.gateway import files
     from noggin_mp.settings import secrets
 
-    secrets.read_token(settings)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", secrets.OpenToken)
+        secrets.read_token(settings)
     files.ensure_writable(settings.paths.output)
-    return _check_database(settings)
+    found = _check_database(settings)
+    return found | {"notes": [*(str(one.message) for one in caught), *found["notes"]]}
 
 
 def _check_database(settings: "Settings") -> dict[str, Any]:
@@ -223,12 +241,13 @@ def _dry_run(ctx: Context, settings: "Settings", found: dict[str, Any]) -> int:
 def _one(ctx: Context, settings: "Settings", tip: str) -> int:
     from noggin_mp.domain import fleet
     from noggin_mp.domain.tip import Tip
+    from noggin_mp.store import fleet as slots
     from noggin_mp.supervisor import alone
-    from noggin_mp.worker import loop
+    from noggin_mp.worker import single
 
     # A slot of its own, so that it may work beside a fleet of this host.
-    slot = _ONE_SLOT + os.getpid() % _ONE_SLOT
-    code = alone.run(fleet.ChildKind.WORKER, slot, settings, loop.one(Tip(tip)))
+    slot = slots.ONE_OFF_SLOTS + os.getpid() % slots.ONE_OFF_SLOTS
+    code = alone.run(fleet.ChildKind.WORKER, slot, settings, single.entry_for(Tip(tip)))
     ctx.emit({"tip": tip, "exit_code": code}, "")
     return code
 
@@ -247,7 +266,5 @@ def _supervise(ctx: Context, settings: "Settings", **choices: Any) -> int:
         options=supervisor.Options(prepare_metrics=metrics.prepare, **choices),
     )
     code = fleet.run()
-    if fleet.error is not None and code == fleet.error.exit_code:
-        raise fleet.error
     ctx.emit({"exit_code": code, "reason": fleet.reason}, "")
     return code

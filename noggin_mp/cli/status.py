@@ -28,10 +28,11 @@ Examples:
 )
 @pass_context
 def status(ctx: Context) -> None:
-    """What is going on: TIPs by status, queue, breakers, workers. Exits 0 whatever it finds."""
+    """What is going on: TIPs by status, queue, breakers, workers. Exits 0 whatever goes on."""
     with database.opened(ctx, "status", timeout_s=_STATEMENT_TIMEOUT_S) as connection:
         found = reports.snapshot(connection)
     supervisor = pidfile.read_state(Path(ctx.settings.paths.state))
+    _show_parked(found.workers, supervisor, host=ctx.settings.fleet.host)
     data = {
         "tips": found.tips,
         "queue": found.queue,
@@ -41,6 +42,14 @@ def status(ctx: Context) -> None:
         "paused": found.paused,
     }
     ctx.emit(data, lambda: _text(ctx, found, supervisor))
+
+
+def _show_parked(workers: list[dict[str, Any]], supervisor: dict[str, Any], *, host: str) -> None:
+    """A slot that this host's supervisor parked has no worker to say so: say it for it."""
+    parked = {slot["slot"] for slot in supervisor.get("slots", ()) if slot["state"] == "parked"}
+    for one in workers:
+        if one["host"] == host and one["slot"] in parked:
+            one["state"] = "parked"
 
 
 @click.command(
@@ -141,9 +150,10 @@ def _text(ctx: Context, found: reports.Snapshot, supervisor: dict[str, Any]) -> 
         _counts("queue", found.queue),
         "breakers    " + (
             "all closed"
-            if all(one["state"] == "closed" for one in found.breakers)
+            if all(one["state"] == "closed" and not one["quarantined"] for one in found.breakers)
             else "\n" + tables.table(found.breakers, {
-                "scope": "scope", "state": "state", "until": "until (UTC)", "reason": "reason"})
+                "scope": "scope", "state": "state", "until": "until (UTC)",
+                "quarantined": "in quarantine", "reason": "reason"})
         ),
         "workers     " + (
             "none" if not found.workers else "\n" + tables.table(found.workers, {

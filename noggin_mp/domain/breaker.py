@@ -209,6 +209,8 @@ class Vote:
             self.streak = streak + (0 if lapsed else self.streak)
         if ok + failed > 0:
             start = bucket(policy, now_s)
+            # Those of a time that is yet to come were counted before the clock was set back.
+            self.buckets = {at: counts for at, counts in self.buckets.items() if at <= start}
             counts = self.buckets.setdefault(start, [0, 0, 0])
             for index, more in enumerate((ok, failed, slow)):
                 counts[index] += more

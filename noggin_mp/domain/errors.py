@@ -62,6 +62,12 @@ class ConfigError(NogginError):
         self.problems = problems
 
 
+class OptionsError(ConfigError):
+    """Options that are laid over the configuration are wrong; `problems` holds every fault."""
+
+    exit_code, code, actor = 2, "usage", "operator"
+
+
 class SchemaError(NogginError):
     """The database's schema does not fit this program (missing, older, newer, altered)."""
 

@@ -106,6 +106,12 @@ def _supervision(facts: Facts, *, beating: bool) -> tuple[list[Reason], list[Rea
             code="config.invalid",
             message=f"the last reload was refused: {facts.supervisor['config_error']}",
             remedy="correct the file and send HUP again"))  # fmt: skip
+    blocked = sum(one["state"] == "blocked" for one in facts.workers)
+    if blocked:
+        reasons.append(Reason(
+            code="workers.blocked",
+            message=f"{blocked} workers lease nothing because their disk or folder fails them",
+            remedy="see local_trouble in the log, and paths.output"))  # fmt: skip
     lost = sum(one["state"] == "lost" for one in facts.workers)
     if lost and beating:
         notes.append(
@@ -130,6 +136,11 @@ def _breakers(breakers: Sequence[Mapping[str, Any]]) -> tuple[list[Reason], list
                 remedy=remedy))  # fmt: skip
         elif state != "closed":
             notes.append(Reason(code=f"breaker.{state}", message=f"{scope} is {state}{why}"))
+        if one.get("quarantined"):
+            notes.append(Reason(
+                code="breaker.quarantine",
+                message=f"{one['quarantined']} workers fail alone at {scope} and are in quarantine",
+                remedy="see their host's network, and noggin-mp breaker events"))  # fmt: skip
     return reasons, notes
 
 

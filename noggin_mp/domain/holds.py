@@ -23,7 +23,7 @@ class Row:
     until: float = -math.inf
     paused_until: float = -math.inf
     ramp_from: float = -math.inf
-    fingerprint: str | None = None
+    fingerprint: str | None = None  # of each token that was refused, in one string
     probe_owner: str | None = None
     reason: str = ""
 
@@ -37,12 +37,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Why nothing may be sent, until when, and which scope may be probed from then on."""
+    """Why nothing may be sent, until when, and which scope may be probed from then on.
+
+    With `exam_at`, the token in use may be tried by one test request from then on.
+    """
 
     reason: Reason
     until: float
     probe: str | None = None
     scope: str = ""
+    exam_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +94,7 @@ class Rows:
     def __init__(self, host: str) -> None:
         self._host = host
         self._rows: dict[str, Row] = {}
+        self._untold: list[float] = []  # ends of pauses that the database does not know of yet
 
     def row(self, scope: str) -> Row:
         """The row of `scope`; one never heard of is closed."""
@@ -108,6 +113,8 @@ class Rows:
         return self._replace(old, row, now)
 
     def _replace(self, old: Row, row: Row, now: float) -> Change | None:
+        if row.scope == self._host:
+            row = self._paused(row, now)
         self._rows[row.scope] = row
         was, is_ = old.at(now), row.at(now)
         if was is is_:
@@ -123,11 +130,23 @@ class Rows:
         self._rows = {scope: row for scope, row in self._rows.items() if scope in known}
 
     def pause(self, until: float, now: float, reason: str) -> Change | None:
-        """Pause the host in this process until then, ahead of the database."""
+        """Pause the host in this process until then, whatever row comes in before `told`."""
+        self._untold.append(until)
         old = self.row(self._host)
-        state = breaker.State.PAUSED if old.at(now) is breaker.State.CLOSED else old.state
-        later = max(old.paused_until, until)
-        return self._replace(old, replace(old, state=state, paused_until=later, reason=reason), now)
+        return self._replace(old, replace(old, reason=reason), now)
+
+    def told(self, until: float) -> None:
+        """The database has this pause now: its row says how long it is."""
+        if until in self._untold:  # it may be over
+            self._untold.remove(until)
+
+    def _paused(self, row: Row, now: float) -> Row:
+        self._untold = [until for until in self._untold if until > now]
+        until = max(self._untold, default=-math.inf)
+        if until <= row.paused_until:
+            return row
+        state = breaker.State.PAUSED if row.at(now) is breaker.State.CLOSED else row.state
+        return replace(row, state=state, paused_until=until)
 
     def refuse(self, fingerprint: str, now: float, reason: str) -> Change | None:
         """Stop the host in this process for a refused token, when the database cannot be told."""
@@ -137,12 +156,12 @@ class Rows:
 
     def hold(self, role: outcome.Role, now: float, fingerprint: str) -> Hold | None:
         """What keeps a request of `role` back at `now`; None lets it go."""
-        fleet, host = self.row(FLEET), self.row(self._host)
+        fleet, host = self.row(FLEET), self._paused(self.row(self._host), now)
         if fleet.at(now) is breaker.State.PAUSED:
             return Hold(reason="paused", until=fleet.paused_until, scope=FLEET)
         mine = _role_hold(self.row(breaker.scope(self._host, role)), now)
         theirs = _host_hold(host, now, fingerprint)
-        if theirs is None or (theirs.probe and mine and mine.until > now):
+        if theirs is None or (theirs.exam_at is not None and mine and mine.until > now):
             return mine
         return theirs
 
@@ -165,15 +184,11 @@ def _host_hold(row: Row, now: float, fingerprint: str) -> Hold | None:
         return Hold(reason="paused", until=row.paused_until, scope=row.scope)
     if state is breaker.State.FORCED_OPEN:
         return Hold(reason="closed", until=row.until, scope=row.scope)
-    if state is breaker.State.AUTH_STOP:
-        if row.fingerprint == fingerprint:
+    if state in (breaker.State.AUTH_STOP, breaker.State.HALF_OPEN):
+        if not fingerprint or fingerprint in (row.fingerprint or "").split():
             return Hold(reason="auth_stop", until=math.inf, scope=row.scope)
         due = now if math.isinf(row.until) else row.until
-        return Hold(reason="auth_stop", until=due, probe=row.scope, scope=row.scope)
-    if state is breaker.State.HALF_OPEN:  # somebody tries a new token
-        if row.fingerprint == fingerprint:
-            return Hold(reason="auth_stop", until=math.inf, scope=row.scope)
-        return Hold(reason="auth_stop", until=row.until, probe=row.scope, scope=row.scope)
+        return Hold(reason="closed", until=math.inf, scope=row.scope, exam_at=due)
     return None
 
 

@@ -28,10 +28,20 @@ def _remedy(error: OSError, path: Path) -> str:
         start = "" if error.errno == errno.ENOENT else "remove what stands in its way, then "
         return f"{start}run: sudo install -d -o {user} -m 750 {_quoted(path)}"
     if error.errno in (errno.EACCES, errno.EPERM):
+        barred = next((p for p in reversed(path.absolute().parents) if not _enterable(p)), None)
+        if barred is not None:
+            return f"choose a folder {user} can reach, or run: sudo chmod o+x {_quoted(barred)}"
+        if not os.path.lexists(path):
+            return f"run: sudo install -d -o {user} -m 750 {_quoted(path)}"
         return f"run: sudo chown -R {user} {_quoted(path)}"
     if error.errno == errno.EROFS:
         return f"mount it writable: findmnt -T {_quoted(path)}"
     return f"check the disk: findmnt -T {_quoted(path)}; dmesg | tail"
+
+
+def _enterable(folder: Path) -> bool:
+    """False for a folder that is there and shuts us out."""
+    return os.access(folder, os.X_OK) or not folder.is_dir()
 
 
 def _quoted(path: Path) -> str:

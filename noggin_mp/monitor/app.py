@@ -6,24 +6,29 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import psycopg
-
 from noggin_mp.domain import errors
 from noggin_mp.domain.child import ChildContext
 from noggin_mp.gateway import files
 from noggin_mp.monitor import maintenance, pages, samples
 from noggin_mp.observe import logs, metrics
+from noggin_mp.settings import object_types
 from noggin_mp.settings.schema import Settings
-from noggin_mp.store import dsn, place, queue, session
+from noggin_mp.store import drain, dsn, place, queue, session, trouble
 
 _TURN_S: Final = 0.25
 _SPACE_S: Final = 5.0
+_UPKEEP_DEADLINE_S: Final = 60.0
+_DATABASE_AGAIN_S: Final = 2.0
 
 log = logs.get("monitor")
 
 
 def main(context: ChildContext) -> int:
-    """The entry of a monitor process: 0 when stopped. Raises: NogginError from the boot."""
+    """The entry of a monitor process: 0 when stopped.
+
+    A database that is away is waited for: that is what /healthz must be able to tell.
+    Raises: NogginError from the boot.
+    """
     settings = context.settings
     assert isinstance(settings, Settings)
     logs.configure(level=settings.log.level, format=settings.log.format)
@@ -33,9 +38,7 @@ def main(context: ChildContext) -> int:
         schema_name=settings.database.schema_name,
         application_name=f"noggin-mp/{settings.fleet.host}/monitor",
     )
-    with where.checked() as connection:
-        tokens = [row[0] for row in connection.execute("SELECT token FROM lease").fetchall()]
-    return Monitor(context, settings, where).run(living_tokens=tokens)
+    return Monitor(context, settings, where).run()
 
 
 class Monitor:
@@ -46,14 +49,19 @@ class Monitor:
         self._settings = settings
         self._where = where
         self._drain: session.Connection | None = None
+        self._told = False
+        self._failure: Exception | None = None
+        catalogue = object_types.load(settings.object_types)
         self._meters = metrics.Metrics(
             slot="monitor", directory=context.metrics_dir, host=settings.api.host
         )
         self._sampler = samples.Sampler(
-            connect=lambda: where.connect("samples"), stopping=context.stopping, wait=context.wait
+            connect=lambda: where.connect("samples", statement_timeout_s=samples.DEADLINE_S),
+            stopping=context.stopping,
+            wait=context.wait,
         )
         self._chores = maintenance.Maintenance(
-            connect=lambda name: where.connect(name, statement_timeout_s=60),
+            connect=lambda name: where.connect(name, statement_timeout_s=_UPKEEP_DEADLINE_S),
             holder=queue.Holder(
                 host=settings.fleet.host, slot=-1, instance=context.instance, boot=context.boot
             ),
@@ -66,27 +74,31 @@ class Monitor:
         self._server = pages.Server(
             sampler=self._sampler,
             settings=settings,
+            types=catalogue.by_code,
             metrics_dir=context.metrics_dir,
-            stopping=context.stopping,
+            supervisor_pid=context.parent_pid,
         )
 
-    def run(self, *, living_tokens: list[int]) -> int:
-        """Until stopped. Gives the exit code."""
+    def run(self) -> int:
+        """Until stopped. Gives the exit code. Raises: what ended one of the threads."""
         threads = [
             self._thread("maintenance", self._chores.run),
             self._thread("samples", self._sampler.run),
-            self._thread("sweep", lambda: self._sweep(living_tokens)),
+            self._thread("sweep", self._sweep),
         ]
         if self._context.listen_fd is not None:
-            self._server.start(self._context.listen_fd)
+            listening = self._server.listening(self._context.listen_fd)
+            threads.append(self._thread("http", lambda: self._server.serve(listening)))
         log.info("monitor_started", pid=os.getpid())
         next_space = 0.0
         while not self._context.stopping():
             self._context.beat(0)
+            if self._failure is not None:  # somebody must promote and reap: let a new monitor try
+                raise self._failure
             if time.monotonic() >= next_space:
                 self._measure_space()
                 next_space = time.monotonic() + _SPACE_S
-            if self._context.until_drained:
+            if self._context.until_drained and not self._told:
                 self._tell_when_drained()
             self._context.wait(_TURN_S)
         self._server.stop()
@@ -96,16 +108,25 @@ class Monitor:
         return 0
 
     def _thread(self, name: str, target: Callable[[], None]) -> threading.Thread:
-        thread = threading.Thread(target=target, name=name, daemon=True)
+        thread = threading.Thread(target=self._guarded, args=(target,), name=name, daemon=True)
         thread.start()
         return thread
 
-    def _sweep(self, living_tokens: list[int]) -> None:
+    def _guarded(self, target: Callable[[], None]) -> None:
+        try:
+            target()
+        except Exception as error:
+            self._failure = error
+
+    def _sweep(self) -> None:
         """Remove what dead writers left half written; living leases and newer files are spared."""
+        living = self._living_tokens()
+        if living is None:
+            return
         try:
             removed = files.sweep(
                 self._settings.paths.output,
-                keep=frozenset(living_tokens),
+                keep=living,
                 older_than=self._context.boot / 1e9,
             )
         except errors.LocalTrouble as error:
@@ -113,6 +134,21 @@ class Monitor:
             return
         if removed:
             log.info("partial_files_swept", files=removed)
+
+    def _living_tokens(self) -> frozenset[int] | None:
+        """The tokens of all leases, once the database is there; None when stopped before.
+
+        Raises: SchemaError, ConfigError when it is not one that we can work with.
+        """
+        while not self._context.stopping():
+            try:
+                with self._where.checked("sweep") as connection:
+                    rows = connection.execute("SELECT token FROM lease").fetchall()
+                return frozenset(row[0] for row in rows)
+            except trouble.AWAY as error:
+                log.warning("database_awaited", error=str(error).splitlines()[0])
+                self._context.wait(_DATABASE_AGAIN_S)
+        return None
 
     def _measure_space(self) -> None:
         try:
@@ -123,19 +159,19 @@ class Monitor:
     def _tell_when_drained(self) -> None:
         try:
             if self._drain is None or self._drain.closed:
-                self._drain = self._where.connect("drain")
-            state = queue.drain_state(
+                self._drain = self._where.connect("drain", statement_timeout_s=samples.DEADLINE_S)
+            state = drain.state(
                 self._drain,
                 horizon_s=self._context.horizon_s,
                 age_s=process_age_s(self._context.parent_pid),
             )
-        except (psycopg.Error, errors.DatabaseUnreachable) as error:
+        except trouble.AWAY as error:
             log.debug("drain_unknown", error=str(error).splitlines()[0])
             return
         if state.drained:
             log.info("queue_drained", dead_letters=state.dead_since)
             self._context.tell("drained", {"exit_code": 1 if state.dead_since else 0})
-            self._context.wait(3600.0)
+            self._told = True
 
 
 def process_age_s(pid: int) -> float:

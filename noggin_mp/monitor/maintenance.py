@@ -10,11 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import psycopg
-
-from noggin_mp.domain import errors
 from noggin_mp.observe import logs, metrics
-from noggin_mp.store import fleet, queue, session
+from noggin_mp.store import fleet, history, queue, session, trouble
 
 _TURN_S: Final = 0.5
 _REAP_S: Final = 2.0
@@ -22,7 +19,8 @@ _HEAD_S: Final = 3.0
 _CURSOR_S: Final = 5.0
 _RECONCILE_S: Final = 60.0
 _ORPHANS_S: Final = 1.0
-_STATEMENT_TIMEOUT_S: Final = 60.0
+_PRUNE_S: Final = 3600.0
+_LEAST_WAIT_S: Final = 0.05
 
 log = logs.get("maintenance")
 
@@ -41,6 +39,10 @@ class Every:
             return False
         self._due = now + self.every_s
         return True
+
+    def hurry(self) -> None:
+        """The next turn is due at once: there is more to do."""
+        self._due = 0.0
 
 
 class Maintenance:
@@ -66,12 +68,13 @@ class Maintenance:
         self._wait = wait
         self.leading = False
         self._after = queue.BEFORE_ALL
-        self._next_run_s = _TURN_S
+        self._wait_s = _TURN_S
         self._reap = Every(_REAP_S)
         self._head = Every(_HEAD_S)
         self._rewind = Every(_CURSOR_S)
         self._reconcile = Every(_RECONCILE_S)
         self._orphans = Every(_ORPHANS_S)
+        self._history = Every(_PRUNE_S)
 
     def run(self) -> None:
         """Do the chores until stopped; a lost database is waited for, with jitter."""
@@ -80,8 +83,8 @@ class Maintenance:
                 with contextlib.closing(self._connect("maintenance")) as connection:
                     while not self._stopping():
                         self._turn(connection)
-                        self._wait(min(_TURN_S, self._next_run_s))
-            except (psycopg.Error, errors.DatabaseUnreachable) as error:
+                        self._wait(self._wait_s)
+            except trouble.AWAY as error:
                 log.warning("maintenance_lost_database", error=str(error).splitlines()[0])
                 self._led(False)
                 self._wait(random.uniform(0.5, 2.0))  # noqa: S311 - jitter, not a secret
@@ -118,6 +121,16 @@ class Maintenance:
             self._reconcile.every_s = max(_RECONCILE_S, 20 * (time.monotonic() - started))
             if found:
                 log.warning("lost_entries_filed_again", tips=found)
+        if self._history.due():
+            self._prune(connection)
+
+    def _prune(self, connection: session.Connection) -> None:
+        """Drop a batch of the breaker's oldest history; the next turn goes on where it is full."""
+        pruned = history.prune(connection)
+        if pruned.events or pruned.minutes:
+            log.info("breaker_history_pruned", events=pruned.events, minutes=pruned.minutes)
+        if history.PRUNE_LIMIT in (pruned.events, pruned.minutes):
+            self._history.hurry()
 
     def _promote(self, connection: session.Connection) -> None:
         """Move what is due; learn when the next retry is, so as to wake in time for it."""
@@ -128,10 +141,8 @@ class Maintenance:
             self._after = moved.cursor
             if moved.taken < queue.PROMOTE_LIMIT or self._stopping():
                 break
-        if moved.next_run_at is None:
-            self._next_run_s = _TURN_S
-        else:
-            self._next_run_s = min(_TURN_S, max(0.05, moved.next_run_at.timestamp() - time.time()))
+        due_in_s = _TURN_S if moved.next_in_s is None else moved.next_in_s
+        self._wait_s = min(_TURN_S, max(_LEAST_WAIT_S, due_in_s))
 
     def _return_orphans(self, connection: session.Connection) -> None:
         """Give back what dead tenants of this host's slots hold, when no successor came to."""

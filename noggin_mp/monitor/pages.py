@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
-import threading
-from collections.abc import Callable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,34 +16,38 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from noggin_mp import __version__
-from noggin_mp.domain import errors, health
+from noggin_mp.domain import breaker, errors, health, outcome
 from noggin_mp.gateway import files
 from noggin_mp.monitor import samples
-from noggin_mp.observe import logs, metrics
+from noggin_mp.observe import metrics
 from noggin_mp.settings.schema import Settings
 
-_STOP_S: Final = 2.0
 _SCHEMA_VERSION: Final = 1
-
-log = logs.get("monitor")
 
 
 class Server:
-    """The HTTP side of a monitor, in its own thread; answers come from memory or files."""
+    """The HTTP side of a monitor, in its own thread; answers come from memory or files.
+
+    `types` are the codes of the object types. `supervisor_pid` is the parent's process id: what
+    supervisor.json says counts only when it was written by that one.
+    """
 
     def __init__(
         self,
         *,
         sampler: samples.Sampler,
         settings: Settings,
+        types: Collection[str],
         metrics_dir: Path,
-        stopping: Callable[[], bool],
+        supervisor_pid: int,
     ) -> None:
         self._sampler = sampler
         self._settings = settings
         self._metrics_dir = metrics_dir
-        self._stopping = stopping
-        self._thread: threading.Thread | None = None
+        self._supervisor_pid = supervisor_pid
+        host = settings.api.host
+        scopes = [host, *(breaker.scope(host, role) for role in outcome.Role)]
+        self._gauges = samples.Gauges(sampler, types, scopes)
         loader = jinja2.FileSystemLoader(Path(__file__).parent)
         self._page = jinja2.Environment(loader=loader, autoescape=True).get_template("status.html")
         routes = [
@@ -65,26 +68,26 @@ class Server:
             )
         )
 
-    def start(self, listen_fd: int) -> None:
-        """Serve on the socket that the supervisor has bound; it stays open when we die."""
-        taken = socket.socket(fileno=listen_fd).dup()
-        self._thread = threading.Thread(target=self._serve, args=(taken,), name="http", daemon=True)
-        self._thread.start()
+    def listening(self, listen_fd: int) -> socket.socket:
+        """The socket that the supervisor has bound, which stays open there when we die."""
+        return socket.socket(fileno=listen_fd)
+
+    def serve(self, listening: socket.socket) -> None:
+        """Answer until `stop`. Raises: RuntimeError when the server cannot start."""
+        try:
+            with contextlib.closing(listening):
+                asyncio.run(self._uvicorn.serve(sockets=[listening]))
+        except SystemExit as error:  # in a thread nobody would hear of it
+            raise RuntimeError("the HTTP server did not start, see the log") from error
 
     def stop(self) -> None:
         """Finish what is being answered and stop."""
         self._uvicorn.should_exit = True
-        if self._thread is not None:
-            self._thread.join(_STOP_S)
-
-    def _serve(self, listening: socket.socket) -> None:
-        with contextlib.closing(listening):
-            asyncio.run(self._uvicorn.serve(sockets=[listening]))
 
     # The answers. Those that read files run in a thread of starlette's pool, being plain functions.
 
     def _metrics(self, request: Request) -> Response:
-        body = metrics.collect(self._metrics_dir, [samples.Gauges(self._sampler)])
+        body = metrics.collect(self._metrics_dir, [self._gauges])
         return Response(body, media_type=metrics.CONTENT_TYPE)
 
     def _healthz(self, request: Request) -> Response:
@@ -126,19 +129,20 @@ class Server:
                 queue=snapshot.queue,
                 paused=snapshot.paused,
                 pause_reason=snapshot.pause_reason,
-                finished_age_s=None,
-                rejected_rows=0,
+                finished_age_s=sample.progress.finished_age_s,
+                rejected_rows=sample.progress.rejected_rows,
                 free_bytes=free,
                 min_free_bytes=self._settings.attachments.min_free_bytes,
             )
         )
 
     def _supervisor(self) -> dict[str, Any]:
-        """What our own supervisor last wrote down; a lone monitor has none."""
-        said: dict[str, Any] = {"state": "running"}
+        """What our own supervisor last wrote down; a lone monitor has none, and needs none."""
         with contextlib.suppress(OSError, ValueError):
-            said |= json.loads((self._settings.paths.state / "supervisor.json").read_text())
-        return said
+            said = json.loads((self._settings.paths.state / "supervisor.json").read_text())
+            if isinstance(said, dict) and said.get("pid") == self._supervisor_pid:
+                return said
+        return {"state": "running"}
 
     def _view(self) -> dict[str, Any]:
         sample, verdict = self._sampler.latest, self._verdict()
@@ -146,17 +150,21 @@ class Server:
             "host": self._settings.fleet.host,
             "api_host": self._settings.api.host,
             "healthy": bool(verdict and verdict.healthy),
-            "reasons": [
-                {"code": one.code, "message": one.message, "remedy": one.remedy}
-                for one in (verdict.reasons if verdict else ())
-            ],
+            "reasons": _told(verdict.reasons if verdict else ()),
+            "notes": _told(verdict.notes if verdict else ()),
         }
         if sample is None or verdict is None:
-            view["reasons"] = [{"code": "database", "message": self._sampler.error, "remedy": ""}]
+            view["reasons"] = [
+                {"code": "database", "message": f"database: {self._sampler.error}", "remedy": ""}
+            ]
             return view
         snapshot = sample.snapshot
+        tips = snapshot.tips
         return view | {
-            "tips": snapshot.tips,
+            "tips": tips,
+            "done": tips["complete"] + tips["not_found"] + tips["skipped"],
+            "total": sum(tips.values()) - tips["permanently_failed"],
+            "finished_age_s": sample.progress.finished_age_s,
             "queue": snapshot.queue,
             "breakers": [
                 {**one, "until": one["until"].isoformat() if one["until"] else None}
@@ -165,3 +173,7 @@ class Server:
             "workers": snapshot.workers,
             "paused": snapshot.paused,
         }
+
+
+def _told(found: Iterable[health.Reason]) -> list[dict[str, str]]:
+    return [{"code": one.code, "message": one.message, "remedy": one.remedy} for one in found]

@@ -89,6 +89,8 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [_Bridge(logging.WARNING)]
     root.setLevel(logging.WARNING)
+    # It tells each failed attempt of a database that is down; who uses the pool tells it once.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     logging.captureWarnings(True)
 
 

@@ -20,6 +20,7 @@ def complaints(settings: Settings, given: Given) -> Iterator[Complaint]:
     yield from _retry(settings)
     yield from _folders(settings)
     yield from _breakers(settings)
+    yield from _pacing(settings)
 
 
 def notes(settings: Settings) -> Iterator[Complaint]:
@@ -160,3 +161,19 @@ def _breakers(settings: Settings) -> Iterator[Complaint]:
                 f" {low} ({least:g})",
                 f"raise {high} or lower {low}",
             )
+
+
+def _pacing(settings: Settings) -> Iterator[Complaint]:
+    defaults: KeyPath = ("pacing", "defaults")
+    for host in {settings.api.host: None, **settings.pacing.hosts}:
+        here: KeyPath = ("pacing", "hosts", host)
+        for role in ("api", "media"):
+            policy = settings.pacing_policy(host, role)
+            if policy["adaptive"] and policy["rate"] is None:
+                places = ((*here, "roles", role), here, defaults)
+                yield (
+                    tuple((*place, name) for place in places for name in ("adaptive", "rate")),
+                    f"pacing of {host}, {role}: adaptive needs a rate to adapt",
+                    'give it one, like rate: "10/s"',
+                )
+                return

@@ -1,7 +1,7 @@
 """Finds the configuration, reads it, and gives settings or every fault in it at once."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from noggin_mp.domain import errors
-from noggin_mp.settings import checks, document, expand, faults, values
+from noggin_mp.settings import (
+    breaker_forms,
+    breaker_layers,
+    checks,
+    document,
+    expand,
+    faults,
+    values,
+)
 from noggin_mp.settings.document import Document, KeyPath, Place
 from noggin_mp.settings.schema import Settings
 
@@ -34,12 +42,19 @@ class Loaded:
     notes: tuple[errors.Problem, ...]
 
 
-def load(path: Path | None, *, env: Mapping[str, str]) -> Settings:
+def load(
+    path: Path | None,
+    *,
+    env: Mapping[str, str],
+    options: breaker_forms.Options = breaker_forms.NONE,
+) -> Settings:
     """The settings in `path`, or in the first file found; defaults when there is none.
+
+    The breaker's forms in `env`, and then those in `options`, are laid over it.
 
     Raises: ConfigError with every problem found.
     """
-    return read(path, env=env).settings
+    return read(path, env=env, options=options).settings
 
 
 def find(path: Path | None, *, env: Mapping[str, str]) -> tuple[Path | None, str]:
@@ -51,11 +66,16 @@ def find(path: Path | None, *, env: Mapping[str, str]) -> tuple[Path | None, str
     return next((place for place in PLACES if _is_there(place)), None), ""
 
 
-def read(path: Path | None, *, env: Mapping[str, str]) -> Loaded:
+def read(
+    path: Path | None,
+    *,
+    env: Mapping[str, str],
+    options: breaker_forms.Options = breaker_forms.NONE,
+) -> Loaded:
     """The settings with their origins. Raises: ConfigError with every problem found."""
     file, named_by = find(path, env=env)
     if file is None:
-        return _validated(Document(empty=True), file=None, files=(), env=env)
+        return _validated(Document(empty=True), file=None, files=(), env=env, options=options)
     folder = file.parent / "conf.d"
     try:
         drop_ins = sorted(one for one in folder.iterdir() if one.suffix == ".yaml")
@@ -72,7 +92,7 @@ def read(path: Path | None, *, env: Mapping[str, str]) -> Loaded:
         raise _error(file, [problem], ())
     files = (file, *drop_ins)
     documents = [document.read(one) for one in files]
-    return _validated(_merged(documents), file=file, files=files, env=env)
+    return _validated(_merged(documents), file=file, files=files, env=env, options=options)
 
 
 def _is_there(path: Path) -> bool:
@@ -120,15 +140,22 @@ def _overlaid(
 
 
 def _validated(
-    whole: Document, *, file: Path | None, files: tuple[Path, ...], env: Mapping[str, str]
+    whole: Document,
+    *,
+    file: Path | None,
+    files: tuple[Path, ...],
+    env: Mapping[str, str],
+    options: breaker_forms.Options,
 ) -> Loaded:
     name = str(file) if file else "the defaults"
     for at in (whole.keys, whole.places):
         at.update(_normal_hosts(at))
     places = faults.Places(file=name, keys=whole.keys, values=whole.places)
     expansion = expand.expand(whole, env=env, defaults=_defaults())
-    problems = [*whole.problems, *expansion.problems]
-    settings, refused, dropped = _settings(expansion.data, places)
+    forms = breaker_forms.parse(env=env, options=options, hosts=_hosts(expansion.data))
+    data = breaker_layers.lay(expansion.data, forms.settings, whole)
+    problems = [*whole.problems, *expansion.problems, *forms.problems]
+    settings, refused, dropped = _settings(data, places)
     problems += refused
     unsure = {*expansion.dropped, *dropped}
     for keys, message, remedy in checks.complaints(settings, lambda p: places.given(p) is not None):
@@ -140,6 +167,7 @@ def _validated(
         places.first_given(keys).problem(message, remedy)
         for keys, message, remedy in checks.notes(settings)
     ]
+    notes += _strays(forms.settings, settings.api.host)
     if file is None:
         notes.insert(0, Place(file="noggin-mp").problem("no file was found: all is default"))
     elif whole.empty:
@@ -157,6 +185,19 @@ def _normal_hosts(places: Mapping[KeyPath, Place]) -> dict[KeyPath, Place]:
             with contextlib.suppress(ValueError):
                 normal[(*path[:2], values.normal_host(str(path[2])), *path[3:])] = place
     return normal
+
+
+def _hosts(data: Mapping[str, Any]) -> list[str]:
+    return breaker_layers.hosts(data, base_url=Settings().api.base_url)
+
+
+def _strays(forms: Sequence[breaker_forms.Setting], host: str) -> list[errors.Problem]:
+    """A note for each form that is about a host nothing is asked of."""
+    return [
+        Place(file=origin).problem(f"no request goes to {named}", f"the API's host is {host}")
+        for named, origin in breaker_forms.named_hosts(forms)
+        if named != host
+    ]
 
 
 def _touches(key: KeyPath, unsure: set[KeyPath]) -> bool:
@@ -204,6 +245,11 @@ def _error(
     ordered = tuple(
         sorted(problems, key=lambda p: (order.get(p.file, -1), p.line or 0, p.column or 0))
     )
+    if all(map(breaker_forms.from_options, ordered)):
+        count = f"the options have {len(ordered)} faults"
+        return errors.OptionsError(
+            str(ordered[0]) if len(ordered) == 1 else count, problems=ordered
+        )
     if len(ordered) == 1:
         return errors.ConfigError(str(ordered[0]), problems=ordered)
     return errors.ConfigError(

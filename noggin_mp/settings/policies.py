@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from noggin_mp.domain import pacing
 from noggin_mp.settings import values
 from noggin_mp.settings.section import Section, absent
 from noggin_mp.settings.values import Flag, Int, Num, OffOrInt, OffOrNum
@@ -117,25 +118,20 @@ class BreakerHost(BreakerLayer):
     roles: BreakerRoles = absent("Layers per role: api, media.")
 
 
-_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d*)\s*(s|m|h|d)\s*")
-
-
 def _rate(value: Any) -> str | None:
     if value is None or (isinstance(value, str) and value.strip().lower() in ("", "off")):
         return None
     if not isinstance(value, str):
         values.refuse("must be a rate", 'write it like "10/s" or "10/s, 1000/h"')
-    parts = [_RATE.fullmatch(part) for part in value.split(",")]
-    for text, part in zip(value.split(","), parts, strict=True):
-        if part is None or float(part[1]) <= 0 or part[2] == "0":
-            values.refuse(
-                f'"{text.strip()}" is no rate',
-                'write it like "10/s" or "10/s, 1000/h" (s, m, h, d)',
-            )
-    windows = [(part[2] or "1") + part[3] for part in parts if part]
-    if len(set(windows)) < len(windows):
-        values.refuse("the same window is given twice", "keep one limit per window")
-    return ", ".join(re.sub(r"\s+", "", part[0]) for part in parts if part)
+    try:
+        pacing.parse(value)
+    except pacing.BadRate as error:
+        if not str(error) and value.strip(" ,"):
+            values.refuse("the same window is given twice", "keep one limit per window")
+        values.refuse(
+            f'"{error}" is no rate', 'write it like "10/s" or "10/s, 1000/h" (s, m, h, d)'
+        )
+    return ", ".join(re.sub(r"\s+", "", part) for part in value.split(","))
 
 
 Rate = Annotated[str | None, BeforeValidator(_rate)]
@@ -146,16 +142,19 @@ class PacingLayer(Section):
 
     rate: Rate = Field(
         None,
-        description='Fleet-wide limit, several windows at once: "10/s, 1000/h"; off = no limit.',
+        description='Fleet-wide limit, several windows at once: "10/s, 1000/h"; off = no limit.'
+        " Both roles share it, unless a role names its own.",
     )
     max_concurrent: OffOrInt = Field(
         None,
         ge=1,
         le=100_000,
-        description="Requests in flight at most, over the whole fleet; off = no limit.",
+        description="Requests in flight at most, over the whole fleet; off = no limit."
+        " Both roles share it, unless a role names its own.",
     )
     adaptive: Flag = Field(
-        False, description="Lower the rate on 429 and 5xx, raise it slowly afterwards."
+        False,
+        description="Lower the rate on 429 and 5xx, raise it slowly afterwards. Needs a rate.",
     )
 
 
@@ -197,7 +196,10 @@ def _no_hosts(data: Any) -> Any:
 class Breaker(Section):
     """When the fleet stops asking, and how it starts again."""
 
-    disabled: Flag = Field(False, description="true = no breaker ever stops anything.")
+    disabled: Flag = Field(
+        False,
+        description="true = nothing trips; pauses (429), auth stops (401) and acts by hand hold.",
+    )
     defaults: BreakerLayer = absent("The policy of every host.")
     hosts: Annotated[dict[str, BreakerHost], BeforeValidator(_no_hosts)] = Field(
         {}, description="What differs for a host: its name, then any field of defaults, and roles."
@@ -224,6 +226,12 @@ class Pacing(Section):
     def policy(self, host: str, role: str) -> dict[str, Value]:
         """Every field of the limits of `host` and `role`, all layers merged."""
         return _merge(self.defaults, self.hosts.get(host), role)
+
+    def scope(self, host: str, role: str, key: str) -> str:
+        """What the limit `key` of `role` counts: the whole host, or a role that names its own."""
+        layer = self.hosts.get(host)
+        own = layer is not None and key in getattr(layer.roles, role).model_fields_set
+        return f"{host}:{role}" if own else host
 
 
 def _merge(

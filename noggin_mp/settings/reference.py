@@ -43,14 +43,16 @@ comes from, `config schema` prints a JSON Schema for editors.
 
 ## The token
 
-`api.token` or `api.token_file`, not both. The environment is never read by itself: write
+`api.token` or `api.token_file`, not both. No variable is read for it by itself: write
 `token: ${NOGGIN_TOKEN}`. Keep secrets out of the file: prefer `token_file` with mode 0600. It is
 read anew on each reload. White space around the token is dropped.
 
 ## Layers of breaker and pacing
 
 `defaults` < `hosts.<host>` < `hosts.<host>.roles.<role>`; the roles are `api` (objects) and `media`
-(attachments). What a layer does not name, it inherits.
+(attachments). What a layer does not name, it inherits. Over the breaker's layers lie variables
+(`NOGGIN_BREAKER_DEFAULTS` and its like) and options (`--breaker` and its like): see
+[the breaker's reference](breaker.md).
 """
 
 

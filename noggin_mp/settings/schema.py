@@ -224,3 +224,7 @@ class Settings(Section):
     def pacing_policy(self, host: str, role: str) -> dict[str, policies.Value]:
         """Every pacing field for requests of `role` (api, media) to `host`, layers merged."""
         return self.pacing.policy(host, role)
+
+    def pacing_scope(self, host: str, role: str, key: str) -> str:
+        """What the limit `key` (rate, max_concurrent) of `role` counts: host or host:role."""
+        return self.pacing.scope(host, role, key)

@@ -44,7 +44,9 @@ def short_host_name() -> str:
 def _dsn(dsn: str) -> str:
     dsn = dsn.strip()
     if dsn and not re.match(r"postgres(ql)?://|\w+\s*=", dsn):
-        values.refuse("is no Postgres DSN", "write it like postgresql://user@host:5432/name")
+        # Not shown: where the password stands in something that is no DSN, nobody can tell.
+        remedy = "write it like postgresql://user@host:5432/name"
+        values.refuse("is no Postgres DSN", remedy, hide=True)
     return dsn
 
 

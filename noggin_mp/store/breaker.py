@@ -1,4 +1,4 @@
-"""The breaker's row, votes and history in Postgres: one call per step of the protocol."""
+"""The breaker's row and votes in Postgres: one call per step of the protocol."""
 
 import contextlib
 from collections.abc import Iterator
@@ -132,6 +132,19 @@ class Store:
             reason=reason,
         )
 
+    def forbidden(
+        self, *, scope: str, epoch: int, fingerprint: str, tip: str, ok_age_s: float | None
+    ) -> Row:
+        """A 403; many in a row stop everybody until the token was tried on a known-good record."""
+        return self._call(
+            "breaker_forbidden",
+            scope=scope,
+            epoch=epoch,
+            fingerprint=fingerprint,
+            tip=tip,
+            ok_age_s=ok_age_s,
+        )
+
     def try_probe(
         self, *, scope: str, fingerprint: str, policy: breaker.Policy
     ) -> tuple[Row, Probe | None]:
@@ -206,11 +219,6 @@ def beat(
 def show(connection: session.Connection) -> list[Row]:
     """Every scope as it is now: scope, state, until, remaining_s, reason, epoch, open_count..."""
     return _all(connection, "breaker_show", {})
-
-
-def events(connection: session.Connection, *, limit: int, scope: str | None = None) -> list[Row]:
-    """The latest events, newest first."""
-    return _all(connection, "breaker_events", {"limit": limit, "scope": scope})
 
 
 def force(

@@ -7,6 +7,8 @@ from typing import Final
 from noggin_mp.domain import errors
 from noggin_mp.store import queue, session
 
+ONE_OFF_SLOTS: Final = 10_000
+"""`run --tip` takes slots from here on; fleets and lone workers stay below."""
 _ALIVE_S: Final = 10
 """A worker that has not beaten for so long is taken for gone."""
 
@@ -14,7 +16,7 @@ _ALIVE_S: Final = 10
 def claim_slot(connection: session.Connection, *, holder: queue.Holder) -> bool:
     """True when this session now holds the slot's advisory lock; it goes with the session."""
     row = connection.execute(
-        "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))",
+        "SELECT pg_try_advisory_lock(hashtextextended(%s || current_schema(), 0))",
         (_slot_key(holder),),
     ).fetchone()
     assert row is not None
@@ -30,7 +32,8 @@ def slot_lock(connection: session.Connection, *, holder: queue.Holder) -> Iterat
     finally:
         if claimed:
             connection.execute(
-                "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (_slot_key(holder),)
+                "SELECT pg_advisory_unlock(hashtextextended(%s || current_schema(), 0))",
+                (_slot_key(holder),),
             )
 
 
@@ -47,7 +50,7 @@ def slots_with_leases(
 
 
 def _slot_key(holder: queue.Holder) -> str:
-    return f"noggin slot {holder.host}/{holder.slot}"
+    return f"noggin slot {holder.host}/{holder.slot} "
 
 
 def refuse_second_instance(connection: session.Connection, *, holder: queue.Holder) -> None:
@@ -99,7 +102,13 @@ def register(
 
 
 def sign_off(connection: session.Connection, *, holder: queue.Holder) -> None:
-    """Mark the slot stopped, unless a newer tenant has it already."""
+    """Mark the slot stopped, unless a newer tenant has it already; a one-off leaves no trace."""
+    if holder.slot >= ONE_OFF_SLOTS:
+        connection.execute(
+            "DELETE FROM fleet_workers WHERE host = %s AND slot = %s AND boot = %s",
+            (holder.host, holder.slot, holder.boot),
+        )
+        return
     connection.execute(
         "UPDATE fleet_workers SET state = 'stopped', busy = 0, tip = NULL,"
         " heartbeat_at = clock_timestamp() WHERE host = %s AND slot = %s AND boot = %s",
@@ -108,17 +117,21 @@ def sign_off(connection: session.Connection, *, holder: queue.Holder) -> None:
 
 
 def beat_host(connection: session.Connection, *, host: str, leader: bool) -> None:
-    """The monitor's heartbeat: this host is alive, and whether it leads."""
+    """The monitor's heartbeat: this host is alive, and whether it leads; only one can."""
     connection.execute(
         "UPDATE fleet_hosts SET heartbeat_at = clock_timestamp(), leader = %s WHERE host = %s",
         (leader, host),
     )
+    if leader:  # whoever led before us may not have had the time to say that it is over
+        connection.execute(
+            "UPDATE fleet_hosts SET leader = false WHERE leader AND host <> %s", (host,)
+        )
 
 
 def lead(connection: session.Connection) -> bool:
     """True when this session holds the leader's lock; ask once per session."""
     row = connection.execute(
-        "SELECT pg_try_advisory_lock(hashtextextended('noggin leader', 0))"
+        "SELECT pg_try_advisory_lock(hashtextextended('noggin leader ' || current_schema(), 0))"
     ).fetchone()
     assert row is not None
     return bool(row[0])

@@ -169,6 +169,16 @@ def release(
     )
 
 
+def held(connection: session.Connection, *, holder: Holder) -> list[LeaseToken]:
+    """Every lease that the holder has in this life, whether it knows of it or not."""
+    rows = connection.execute(
+        "SELECT token FROM lease WHERE host = %(host)s AND slot = %(slot)s"
+        " AND instance = %(instance)s AND boot = %(boot)s",
+        dataclasses.asdict(holder),
+    ).fetchall()
+    return [LeaseToken(row[0]) for row in rows]
+
+
 def finish(connection: session.Connection, *, token: LeaseToken) -> None:
     """Drop a lease of which nothing is left: its TIPs are settled or handed back."""
     connection.execute(statements.statement("settle_finish"), {"tokens": [token]})
@@ -208,12 +218,16 @@ def _returned(connection: session.Connection, call: str, arguments: tuple[object
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Promoted:
-    """What one promotion moved and where the next one goes on."""
+    """What one promotion moved, where the next one goes on, and when it has something to do.
+
+    `next_in_s` is by the database's clock, None when nothing waits.
+    """
 
     taken: int
     promoted: int
     cursor: tuple[datetime.datetime, int]
     next_run_at: datetime.datetime | None
+    next_in_s: float | None
 
 
 PROMOTE_LIMIT: Final = 1000
@@ -226,12 +240,15 @@ def promote(
 ) -> Promoted:
     """Move due retries to ready, at most 1,000 a call (leader)."""
     row = connection.execute(
-        "SELECT taken, promoted, last_run_at, last_seq, next_run_at FROM queue_promote(%s, %s)",
+        "SELECT taken, promoted, last_run_at, last_seq, next_run_at,"
+        " extract(epoch FROM next_run_at - clock_timestamp())::float8 FROM queue_promote(%s, %s)",
         after,
     ).fetchone()
     assert row is not None
     cursor = after if row[2] is None else (row[2], row[3])
-    return Promoted(taken=row[0], promoted=row[1], cursor=cursor, next_run_at=row[4])
+    return Promoted(
+        taken=row[0], promoted=row[1], cursor=cursor, next_run_at=row[4], next_in_s=row[5]
+    )
 
 
 def reconcile(connection: session.Connection, *, limit: int = 1000) -> int:
@@ -250,30 +267,6 @@ def _number(connection: session.Connection, query: str, arguments: tuple[object,
     row = connection.execute(query.encode(), arguments).fetchone()
     assert row is not None
     return int(row[0])
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Drain:
-    """What is left to do: whether a run `--until-drained` may end, and how it went."""
-
-    ready: bool
-    leased: bool
-    due_within_horizon: bool
-    dead_since: int
-
-    @property
-    def drained(self) -> bool:
-        """True when nothing is ready, leased, or due within the horizon."""
-        return not (self.ready or self.leased or self.due_within_horizon)
-
-
-def drain_state(connection: session.Connection, *, horizon_s: float, age_s: float) -> Drain:
-    """Whether live work is left, and how many TIPs became dead letters in the last `age_s`."""
-    row = connection.execute(
-        statements.statement("drain_state"), {"horizon_s": horizon_s, "age_s": age_s}
-    ).fetchone()
-    assert row is not None
-    return Drain(ready=row[0], leased=row[1], due_within_horizon=row[2], dead_since=row[3])
 
 
 def came_through(connection: session.Connection, *, tip: Tip) -> bool:

@@ -58,6 +58,24 @@ def prepare(
     return Prepared(folder=folder, names=found, known=_files(rows))
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a token is tried on; `known` says that this record was fetched whole before."""
+
+    tip: Tip
+    object_code: str | None
+    object_type: str | None
+    known: bool
+
+
+def known_good(connection: session.Connection) -> Subject | None:
+    """The TIP completed last, else the head of the queue; None with neither."""
+    row = connection.execute(statements.statement("known_good")).fetchone()
+    if row is None:
+        return None
+    return Subject(tip=Tip(row[0]), object_code=row[1], object_type=row[2], known=row[3])
+
+
 def _claim(connection: session.Connection, tip: Tip, folder: str) -> bool:
     """True when `tip` owns `folder` now. A rival may commit in mid-statement: look again."""
     while True:

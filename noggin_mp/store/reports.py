@@ -46,7 +46,7 @@ def snapshot(connection: session.Connection) -> Snapshot:
             tips=_tips(connection),
             queue=_queue(connection),
             breakers=[
-                {name: row[name] for name in ("scope", "state", "until", "reason")}
+                {name: row[name] for name in ("scope", "state", "until", "reason", "quarantined")}
                 for row in _all(connection, "breaker_show")
             ],
             workers=[_worker(row) for row in _all(connection, "fleet_workers")],

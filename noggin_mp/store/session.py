@@ -215,10 +215,10 @@ def check_pooler(connection: Connection) -> None:
 
 
 def _splits_password(dsn: str) -> bool:
-    """True for a URL whose password holds a bare @ or /, so that its tail is read as a host."""
+    """True when some of the password is read as a host: by a bare @ or /, or `host= password=x`."""
     scheme, mark, rest = dsn.partition("://")
     if not mark or not scheme.startswith("postgres"):
-        return False
+        return "= password" in " ".join(dsn.split())
     authority, _, path = rest.partition("?")[0].partition("/")
     return authority.count("@") > 1 or "@" in path
 

@@ -50,8 +50,8 @@ class Supervisor:
         self._boots = contexts.Boots()
         self._config_error: str | None = None
         self._phase = fleet.Phase.STARTING
-        limit, workers = self._options.limit, settings.fleet.workers
-        self._workers = workers if limit is None else min(workers, limit)
+        limit = self._options.limit
+        self._workers = min(settings.fleet.workers, limit or settings.fleet.workers)
         self._fleet = fleet.Fleet(
             rules=self._rules(settings),
             workers=self._workers,
@@ -65,15 +65,11 @@ class Supervisor:
         """Why the fleet ended, as a sentence."""
         return self._fleet.reason
 
-    @property
-    def error(self) -> errors.NogginError | None:
-        """What ended the fleet, when it was a fault that no trying again can heal."""
-        return self._fleet.error
-
     def run(self) -> int:
         """Run the fleet to its end and give its exit code.
 
-        Raises: AlreadyRunning, PathUnusable, PortInUse, LocalTrouble, before anything is forked.
+        Raises: AlreadyRunning, PathUnusable, PortInUse, LocalTrouble, before anything is forked;
+        what ended the fleet, when that was a fault that no trying again could heal.
         """
         self._held = holdings.Holdings(self._settings)
         try:
@@ -82,6 +78,8 @@ class Supervisor:
                 self._turn()
             self._publish(fleet.Phase.STOPPED)
             log.info("fleet_stopped", exit_code=self._fleet.exit_code, reason=self._fleet.reason)
+            if self._fleet.error is not None and self._fleet.exit_code != fleet.EXIT_INTERRUPTED:
+                raise self._fleet.error
             return self._fleet.exit_code
         finally:
             self._kill_all()
@@ -155,9 +153,7 @@ class Supervisor:
                 self._fleet.told_local_trouble(now=now, error=errors.unpacked(message))
             case "fatal":
                 error = errors.unpacked(message, prefix=f"{slot.name} cannot work: ")
-                log.error(
-                    "child_unable", child=slot.name, exit_code=error.exit_code, reason=str(error)
-                )
+                log.error("child_unable", child=slot.name, reason=str(error))
                 self._fleet.told_fatal(now=now, error=error)
 
     def _collect(self, name: str, now: float) -> None:
@@ -177,9 +173,7 @@ class Supervisor:
         note = log.info if asked or end.clean else log.warning
         if slot.state is slots.SlotState.PARKED:
             note = log.error
-        note(
-            "child_exited", child=name, child_pid=tenant.pid, how=str(end), slot_is=str(slot.state)
-        )
+        note("child_exited", child=name, child_pid=tenant.pid, how=str(end), slot_is=slot.state)
 
     def _unwatch(self, fd: int | None) -> None:
         if fd is not None:
@@ -187,7 +181,7 @@ class Supervisor:
                 self._held.selector.unregister(fd)
 
     def _obey(self, number: signal.Signals, now: float) -> None:
-        """Act on a signal that was noted."""
+        """Act on a signal that was noted; CHLD is dealt with elsewhere, others need nothing."""
         if number in _LOGGED:
             log.info("signal_received", signal=number.name)
         resizable = self._options.limit is None
@@ -206,8 +200,6 @@ class Supervisor:
                 self._fleet.resize(self._fleet.target + 1, now=now)
             case signal.SIGTTOU if resizable:
                 self._fleet.resize(max(1, self._fleet.target - 1), now=now)
-            case _:
-                pass  # CHLD is dealt with elsewhere; the others have nothing to act on here
 
     def _carry_out(self, actions: Iterable[fleet.Action], now: float) -> None:
         for action in actions:

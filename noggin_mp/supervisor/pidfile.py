@@ -31,9 +31,13 @@ def prepare_folder(folder: Path) -> None:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(13, "Permission denied")
     except OSError as error:
+        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+        said = "not a directory" if in_the_way else error.strerror
+        first = "remove what stands in its way, then " if in_the_way else ""
         raise errors.PathUnusable(
-            f"paths.state: {folder} cannot be used ({error.strerror})",
-            remedy=f"run: sudo install -d -m 0750 -o {os.geteuid()} -g {os.getegid()} {folder}",
+            f"paths.state: {folder} cannot be used ({said})",
+            remedy=f"{first}run: sudo install -d -m 0750 -o {os.geteuid()} -g {os.getegid()}"
+            f" {folder}",
         ) from error
 
 

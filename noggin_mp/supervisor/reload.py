@@ -17,8 +17,8 @@ def read(
         fresh = reader()
         _check_fixed(old, fresh)
     except errors.NogginError as error:
-        problems = getattr(error, "problems", ())
-        reason = "; ".join([str(error), *map(str, problems)])
+        problems = error.problems if isinstance(error, errors.ConfigError) else ()
+        reason = "; ".join(map(str, problems)) or str(error)
         log.error("config_rejected", reason=reason)
         return None, reason
     except Exception as error:

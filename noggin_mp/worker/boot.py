@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import os
 import queue as queues
 import random
@@ -16,12 +17,22 @@ from noggin_mp.domain import breaker as breaker_policy
 from noggin_mp.domain import errors, holds, outcome, retry
 from noggin_mp.domain.child import ChildContext
 from noggin_mp.domain.object_types import Catalogue
-from noggin_mp.gateway import files, http, media
+from noggin_mp.gateway import http, media
 from noggin_mp.observe import logs, metrics
 from noggin_mp.settings import layouts, object_types
 from noggin_mp.settings.schema import Settings
 from noggin_mp.store import breaker, dsn, fleet, place, queue, session
-from noggin_mp.worker import credentials, fetch, gate, job, ledger, pulse, settling
+from noggin_mp.worker import (
+    credentials,
+    examiner,
+    fetch,
+    gate,
+    job,
+    ledger,
+    limits,
+    pulse,
+    settling,
+)
 
 _CLAIM_WAIT_S: Final = 20.0
 _PATIENCE_S: Final = 20.0
@@ -42,6 +53,7 @@ class Parts:
     ledger: ledger.Ledger
     buffer: settling.Buffer
     pulse: pulse.Pulse
+    examiner: examiner.Examiner
     meters: metrics.Metrics
     inbox: queues.SimpleQueue[job.Result | None]
 
@@ -77,6 +89,7 @@ def started(context: ChildContext) -> Iterator[Parts]:
         parts.pulse.beat()
         parts.pulse.start(listener)
         stack.callback(parts.pulse.join, 2.0)
+        stack.callback(parts.gate.pacer.close)
         stack.callback(stopped.set)
         log.info(
             "worker_started", pid=os.getpid(), boot=holder.boot, threads=settings.fleet.threads
@@ -144,6 +157,7 @@ def _build(
     tokens = credentials.TokenSource(settings)
     inbox: queues.SimpleQueue[Any] = queues.SimpleQueue()
     doors = _gate(settings, holder, pool, tokens, meters)
+    client = _client(settings, holder, tokens)
     held = ledger.Ledger(lease_s=settings.queue.lease_s)
     policy = retry.RetryPolicy(**settings.retry.model_dump())
     return Parts(
@@ -151,7 +165,7 @@ def _build(
         holder=holder,
         pool=pool,
         gate=doors,
-        carrier=_job(settings, holder, pool, tokens, doors, meters, catalogue, policy),
+        carrier=_job(settings, holder, pool, client, doors, meters, catalogue, policy),
         ledger=held,
         buffer=settling.Buffer(
             pool=pool,
@@ -167,6 +181,14 @@ def _build(
             meters=meters,
             inbox=inbox,
             stopped=stopped,
+        ),
+        examiner=examiner.Examiner(
+            gate=doors,
+            client=client,
+            pool=pool,
+            catalogue=catalogue,
+            meters=meters,
+            stopping=lambda: stopped.is_set() or context.stopping(),
         ),
         meters=meters,
         inbox=inbox,
@@ -191,7 +213,8 @@ def _gate(
             old=change.old,
             new=change.new,
             reason=change.reason,
-            remaining_s=round(change.remaining_s, 1),
+            # An end that nobody knows is null: Infinity is no JSON.
+            remaining_s=round(change.remaining_s, 1) if change.remaining_s < math.inf else None,
         )
 
     return gate.Gate(
@@ -205,21 +228,14 @@ def _gate(
         capacity=settings.fleet.threads,
         fingerprint=tokens.fingerprint,
         changed=changed,
+        pacer=limits.paced(settings, pool, worker=holder.worker_id, meters=meters),
     )
 
 
-def _job(
-    settings: Settings,
-    holder: queue.Holder,
-    pool: session.Pool,
-    tokens: credentials.TokenSource,
-    doors: gate.Gate,
-    meters: metrics.Metrics,
-    catalogue: Catalogue,
-    policy: retry.RetryPolicy,
-) -> job.Job:
-    files.ensure_writable(settings.paths.output)
-    client = http.Client(
+def _client(
+    settings: Settings, holder: queue.Holder, tokens: credentials.TokenSource
+) -> http.Client:
+    return http.Client(
         base_url=settings.api.base_url,
         media_url=settings.api.media_url,
         namespace=settings.api.namespace,
@@ -232,6 +248,18 @@ def _job(
         threads=settings.fleet.threads,
         user_agent=f"noggin-mp/{__version__} {holder.worker_id}",
     )
+
+
+def _job(
+    settings: Settings,
+    holder: queue.Holder,
+    pool: session.Pool,
+    client: http.Client,
+    doors: gate.Gate,
+    meters: metrics.Metrics,
+    catalogue: Catalogue,
+    policy: retry.RetryPolicy,
+) -> job.Job:
     fetcher = fetch.Fetcher(
         gate=doors,
         host=settings.api.host,

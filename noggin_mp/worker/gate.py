@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from noggin_mp.domain import breaker, holds, outcome
 from noggin_mp.store import breaker as breaker_store
-from noggin_mp.worker import standing, verdicts
+from noggin_mp.worker import exams, standing, turn, verdicts
+from noggin_mp.worker import pacer as pacers
 from noggin_mp.worker.permits import Permit, Verdict
 
 __all__ = ["Gate", "Permit", "Refused", "Verdict"]
@@ -37,7 +38,8 @@ class Gate:
 
     `worker` is the name votes are cast under (`host/slot`), `host` the API's host (the scope).
     `capacity` is the number of job threads, for the ramp after closing. `fingerprint` gives the
-    digest of the token in use. `changed` is told each change of a scope's state, once.
+    digest of the token in use. `changed` is told each change of a scope's state, once. With limits
+    in the `pacer` every request, probes included, waits for its turn too.
     """
 
     def __init__(
@@ -52,8 +54,10 @@ class Gate:
         fingerprint: Callable[[], str] = lambda: "",
         changed: Callable[[holds.Change], None] = lambda _: None,
         random: Callable[[], float] = random_module.random,
+        pacer: pacers.Pacer | None = None,
     ) -> None:
         self.wakeups = 0
+        self.pacer = pacer or pacers.Pacer()
         self._store = store
         self._standing = standing.Standing(
             worker=worker,
@@ -66,30 +70,45 @@ class Gate:
             random=random,
         )
         self._verdicts = verdicts.Verdicts(standing=self._standing, store=store)
+        self.exams = exams.Exams(standing=self._standing, store=store, verdicts=self._verdicts)
         self._out: dict[int, Permit] = {}
         self._probes: dict[int, breaker_store.Probe] = {}
         self._numbers = 0
-
-    # Asking.
 
     def acquire(
         self, role: outcome.Role, *, cancelled: Callable[[], bool], give_up_s: float
     ) -> Permit:
         """A permit for one request of `role`, to be sent at once; waits while the gate is closed.
 
-        Raises: Refused when it is `cancelled` (asked at least once a second; `wake` makes it ask
-        at once), when the gate is known to stay closed for longer than `give_up_s`, when that
-        time is up, and at once in an auth stop that this process's token cannot end.
+        Raises: Refused when it is `cancelled` (asked each second, and on `wake`), when the gate is
+        known to stay closed for longer than `give_up_s`, when that time is up, and at once in an
+        auth stop that our token cannot end. A turn under the pacer's limits is waited for forever.
         """
-        deadline = self._standing.clock() + give_up_s
+        paced, deadline = self.pacer.paced(role), self._standing.clock() + give_up_s
         while True:
             with self._standing.lock:
                 probe_scope = self._wait(role, cancelled, deadline)
-                if probe_scope is None:
+                if probe_scope is None and not paced:
                     return self._grant(role, probe=None)
-            permit = self._try_probe(role, probe_scope)
+            begun = self._standing.clock()
+            use_by = turn.wait(self.pacer, self._standing, role, probe_scope, cancelled)
+            if use_by is None:
+                continue
+            deadline += self._standing.clock() - begun
+            if probe_scope is None:
+                permit = self._grant_if_open(role, use_by)
+            else:
+                permit = self._try_probe(role, probe_scope)
             if permit is not None:
                 return permit
+            self.pacer.leave(role)
+
+    def _grant_if_open(self, role: outcome.Role, use_by: float) -> Permit | None:
+        """A permit, unless the gate closed while the turn was waited for, or it is over again."""
+        with self._standing.lock:
+            now = self._standing.clock()
+            lost = now > use_by or self._standing.hold(role, now) is not None
+            return None if lost else self._grant(role, probe=None)
 
     def _wait(
         self, role: outcome.Role, cancelled: Callable[[], bool], deadline: float
@@ -111,9 +130,9 @@ class Gate:
                     return hold.probe
             elif hold.reason == "auth_stop":
                 raise Refused("auth_stop", math.inf)
-            # Blindness, the ramp and a trial of our own may end earlier than their time.
-            sure = hold.reason != "blind" and hold.scope != state.worker
-            if now >= deadline or (sure and resume > deadline):
+            # Blindness, the ramp, a trial of our own, a token's test may end before their time.
+            vague = hold.reason == "blind" or hold.scope == state.worker or hold.exam_at is not None
+            if now >= deadline or (not vague and resume > deadline):
                 raise Refused(hold.reason, max(0.0, resume - now))
             # At least a millisecond, so that rounding cannot make a busy loop of it; and while
             # another thread asks for the probe there is only its answer to wait for.
@@ -121,7 +140,9 @@ class Gate:
             state.lock.wait(max(0.001, until - now))
             self.wakeups += 1
 
-    def _grant(self, role: outcome.Role, *, probe: breaker_store.Probe | None) -> Permit:
+    def _grant(
+        self, role: outcome.Role, *, probe: breaker_store.Probe | None, spent_s: float = 0.0
+    ) -> Permit:
         state = self._standing
         scope = breaker.scope(state.host, role)
         trial = probe is None and state.alone[role].open
@@ -138,7 +159,7 @@ class Gate:
             fingerprint=state.fingerprint(),
             probe=probe is not None,
             trial=trial,
-            deadline_s=state.policy[role].probe_deadline_s if probe or trial else None,
+            deadline_s=state.policy[role].probe_deadline_s - spent_s if probe or trial else None,
         )
         self._out[permit.number] = permit
         state.in_flight[role] += 1
@@ -147,7 +168,7 @@ class Gate:
         return permit
 
     def _try_probe(self, role: outcome.Role, scope: str) -> Permit | None:
-        state = self._standing
+        state, asked, permit = self._standing, self._standing.clock(), None
         row: breaker_store.Row | None = None
         probe: breaker_store.Probe | None = None
         try:
@@ -157,17 +178,19 @@ class Gate:
         except breaker_store.Unreachable:
             state.lose()
         with state.lock:
-            pause_s = standing.PROBE_EVERY_S * (0.8 + 0.4 * state.random())
-            state.next_try[scope] = state.clock() + pause_s
+            now, spread = state.clock(), 0.8 + 0.4 * state.random()
+            state.next_try[scope] = now + standing.PROBE_EVERY_S * spread
             if row is not None:
                 state.adopt(row)
-            permit = None if probe is None else self._grant(role, probe=probe)
+            # The lease runs since about when it was asked for, and so does the deadline.
+            if probe is not None and now - asked < state.policy[role].probe_deadline_s:
+                permit = self._grant(role, probe=probe, spent_s=now - asked)
             state.probing.discard(scope)
             state.lock.notify_all()
+        if probe is not None and permit is None:
+            self._verdicts.decline(role, probe)
         state.flush()
         return permit
-
-    # Telling.
 
     def report(self, permit: Permit, attempt: outcome.Attempt, *, tip: str) -> Verdict:
         """Take the end of a permit's request; says whether the TIP may be charged for it.
@@ -184,6 +207,7 @@ class Gate:
             return self._verdicts.of(permit, attempt, tip=tip)
         finally:
             self._standing.flush()
+            self.pacer.ended(permit.role, attempt.kind)
 
     def abandon(self, permit: Permit) -> None:
         """Give back a permit whose request was never sent."""
@@ -200,7 +224,9 @@ class Gate:
                 raise ValueError(f"permit {permit.number} was never granted or is back already")
             self._standing.in_flight[permit.role] -= 1
             self._standing.lock.notify_all()
-            return self._probes.pop(permit.number, None)
+            probe = self._probes.pop(permit.number, None)
+        self.pacer.leave(permit.role)
+        return probe
 
     def _end_trial(self, permit: Permit, sample: breaker.Sample) -> None:
         state = self._standing
@@ -214,15 +240,14 @@ class Gate:
             else:
                 alone.end_trial()
 
-    # Learning.
-
     def on_notify(self, payload: str) -> None:
         """Take over what a notification on `noggin_breaker` says."""
         self._standing.notified(payload)
 
-    def on_beat(self, scopes: Iterable[Mapping[str, Any]]) -> None:
-        """Take over the `scopes` of a beat's answer; confirms that the database is in reach."""
-        self._standing.beaten(list(scopes))
+    def on_beat(self, scopes: Iterable[Mapping[str, Any]], *, asked: float | None = None) -> None:
+        """Take over a beat's `scopes`; confirms that the database was in reach when `asked`."""
+        self._standing.beaten(list(scopes), asked=asked)
+        self.pacer.refresh()
 
     def confirmed(self) -> None:
         """The database answered a beat just now (`on_beat` says so by itself)."""
@@ -246,8 +271,7 @@ class Gate:
         """Make every waiting thread ask `cancelled` again, and the token's fingerprint."""
         with self._standing.lock:
             self._standing.lock.notify_all()
-
-    # Looking.
+        self.pacer.wake()
 
     def open_for(self, role: outcome.Role) -> float:
         """Seconds that `role` is held, infinite when unknown; 0 = open, or a probe is due."""
@@ -273,4 +297,4 @@ class Gate:
         """Why requests of `role` are held now, None when they are not."""
         with self._standing.lock:
             hold = self._standing.hold(role, self._standing.clock())
-            return None if hold is None else hold.reason
+            return hold.reason if hold else None

@@ -91,9 +91,11 @@ class Job:
         except trouble.AWAY:
             return HandBack(item=item, reason="database")
         except errors.CredentialsError as error:
-            return HandBack(
-                item=item, reason="auth_stop", trouble=errors.LocalTrouble(str(error))
-            )
+            return HandBack(item=item, reason="auth_stop", trouble=errors.LocalTrouble(str(error)))
+        except errors.ConfigError as error:  # a template or layout that fails on this record
+            log.error("record_not_writable", tip=item.tip, error=str(error))
+            settlement = results.misfit(item, error, self._decide, self._worker_id)
+            return self._done(item, settlement, started)
         except (
             Exception
         ) as error:  # a bug of ours: told with its traceback, charged only when it recurs
@@ -123,6 +125,8 @@ class Job:
         except record.BadRecord as error:
             settlement = results.bad_record(item, type_, error, self._decide, self._worker_id)
             return self._done(item, settlement, started)
+        if parsed.notes:  # they stay in the payload
+            log.info("values_left_out", tip=item.tip, notes=list(parsed.notes))
         return self._files(item, parsed, cancelled, started)
 
     def _files(

@@ -5,21 +5,17 @@ import queue as queues
 import random
 import threading
 import time
-from collections.abc import Callable
 from typing import Final
 
 from noggin_mp.domain import errors, outcome
 from noggin_mp.domain.child import ChildContext
-from noggin_mp.domain.tip import LeaseToken, Tip
-from noggin_mp.gateway import files
 from noggin_mp.observe import logs
 from noggin_mp.store import queue, trouble
-from noggin_mp.worker import boot, job
+from noggin_mp.worker import boot, job, storage, suspects
 
 _TICK_S: Final = 0.2
 _RESCAN_S: Final = 3.0
-_SUSPECTS_S: Final = 10.0
-_TROUBLE_PAUSE_S: Final = 5.0
+_ASTRAY_S: Final = 10.0
 
 log = logs.get("worker")
 
@@ -28,39 +24,6 @@ def main(context: ChildContext) -> int:
     """The entry of a worker process: 0 after a drain. Raises: NogginError from the boot."""
     with boot.started(context) as parts:
         return Worker(context, parts).run()
-
-
-def one(tip: Tip) -> Callable[[ChildContext], int]:
-    """An entry that works on one TIP, whatever its place in the queue, and ends.
-
-    Its exit code is 0 when the TIP came through, 1 when it did not, 4 when the token is refused.
-    Raises: InputError when there is no such TIP; AlreadyRunning when another worker has it.
-    """
-
-    def entry(context: ChildContext) -> int:
-        with boot.started(context) as parts:
-            with parts.pool.connection() as connection:
-                batch = queue.lease_one(
-                    connection,
-                    holder=parts.holder,
-                    tip=tip,
-                    lease_s=parts.settings.queue.lease_s,
-                )
-            if batch is None:
-                raise errors.InputError(
-                    f"there is no TIP {tip}", remedy="import it first: noggin-mp import FILE"
-                )
-            if not batch.items:
-                raise errors.AlreadyRunning(
-                    f"another worker has the TIP {tip} just now", remedy="try again in a moment"
-                )
-            Worker(context, parts, only=batch).run()
-            if parts.gate.why(outcome.Role.API) == "auth_stop":
-                return errors.CredentialsError.exit_code
-            with parts.pool.connection() as connection:
-                return 0 if queue.came_through(connection, tip=tip) else 1
-
-    return entry
 
 
 class Worker:
@@ -83,10 +46,15 @@ class Worker:
         self._unfinished = 0
         self._next_look = 0.0
         self._next_rescan = 0.0
-        self._quiet_until = 0.0
-        self._next_quiet = 0.0
-        self._suspect: LeaseToken | None = None
-        self._blocked_until = 0.0
+        self._astray_until = 0.0
+        self._suspects = suspects.Suspects(
+            pulse=self._pulse, held=self._ledger, take=lambda: self._take(self._alone, 1)
+        )
+        self._storage = storage.Storage(
+            self._settings.paths.output,
+            floor_bytes=self._settings.attachments.min_free_bytes,
+            tell=self._tell_trouble,
+        )
         self._refused = self._told = False
         self._left = int(str(context.options["limit"])) if context.options.get("limit") else None
         self._stop_at: float | None = None
@@ -113,6 +81,7 @@ class Worker:
         self._notice_auth_stop()
         try:
             if self._stop_at is None:
+                self._parts.examiner.look()
                 self._lease(now)
             if self._ledger.renew_due(now):
                 self._renew()
@@ -120,6 +89,7 @@ class Worker:
             self._buffer.flush(force=self._stop_at is not None)
         except trouble.AWAY as error:
             log.warning("database_lost", error=str(error).splitlines()[0])
+            self._astray_until = time.monotonic() + _ASTRAY_S
             self._context.wait(random.uniform(0.2, 1.0))  # noqa: S311 - jitter, not a secret
 
     # -- stopping ---------------------------------------------------------------------------------
@@ -184,16 +154,18 @@ class Worker:
         if now >= self._next_rescan:
             self._next_rescan = now + _RESCAN_S * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
             self._rewind()
+            if now < self._astray_until:
+                self._return_astray()
         if self._pulse.woken():
             self._rewind()
             self._next_look = now
         if now < self._next_look or not self._may_lease(now):
             return
-        if self._lease_suspect(now, held):
+        if self._suspects.keep_still(now):
             return
         threads = self._settings.fleet.threads
         # Counted without results that merely wait to be settled, so that no thread runs dry.
-        if self._unfinished > threads or now < self._quiet_until:
+        if self._unfinished > threads:
             return
         room = min(self._settings.queue.batch, 2 * threads - self._unfinished)
         if self._left is not None:
@@ -204,29 +176,29 @@ class Worker:
         if batch.taken < room:
             self._next_look = now + self._settings.queue.poll_s * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
 
+    def _return_astray(self) -> None:
+        """Hand back leases that were granted to us by an answer that we never received."""
+        with self._parts.pool.connection() as connection:
+            for token in queue.held(connection, holder=self._parts.holder):
+                if token not in self._ledger.tokens:
+                    tips = queue.release(connection, token=token)
+                    log.warning("astray_lease_returned", tips=tips)
+
     def _rewind(self) -> None:
         self._cursor.reset(self._pulse.head)
         self._alone.reset(self._pulse.head)
 
     def _may_lease(self, now: float) -> bool:
         gate = self._parts.gate
-        if now < self._blocked_until or gate.open_for(outcome.Role.API) > 0:
+        if gate.open_for(outcome.Role.API) > 0:
             return False
         if self._ledger.outstanding and gate.probe_due(outcome.Role.API):
             return False  # one of those in hand will be the probe
         if self._left is not None and self._left <= self._ledger.outstanding:
             return False
-        try:
-            files.require_space(
-                self._settings.paths.output, self._settings.attachments.min_free_bytes
-            )
-        except errors.LocalTrouble as trouble:
-            self._block(trouble, now)
-            return False
-        if self._blocked_until:
-            self._blocked_until = 0.0
-            log.info("local_trouble_over")
-        return True
+        usable = self._storage.usable(now=now)
+        self._pulse.blocked = self._storage.in_trouble
+        return usable
 
     def _notice_auth_stop(self) -> None:
         """A run that should end by itself cannot wait for a person with a new token.
@@ -239,30 +211,11 @@ class Worker:
             self._told = True
             self._context.tell("auth_stop", {})
 
-    def _block(self, trouble: errors.LocalTrouble, now: float) -> None:
-        """Our own disk or folder fails: lease nothing for a while; told once until it is over."""
-        if not self._blocked_until:
-            log.error("local_trouble", error=str(trouble), code=trouble.code)
-        self._blocked_until = now + _TROUBLE_PAUSE_S
-        self._next_look = self._blocked_until
-
-    def _lease_suspect(self, now: float, held: int) -> bool:
-        """Take one TIP whose workers died twice; True while the worker keeps still for it."""
-        if self._suspect is not None and self._suspect in self._ledger.tokens:
-            return True
-        if not self._pulse.suspects:
-            return False
-        if now >= self._next_quiet:
-            self._quiet_until = now + _SUSPECTS_S
-            self._next_quiet = now + 2 * _SUSPECTS_S
-        if now >= self._quiet_until or held:
-            return now < self._quiet_until
-        self._suspect = self._take(self._alone, 1).token
-        if self._suspect is None:
-            self._pulse.suspects = False
-            self._quiet_until = 0.0
-            return False
-        return True
+    def _tell_trouble(self, found: errors.LocalTrouble) -> None:
+        """Our disk or folder fails: a run that should end by itself cannot wait for a person."""
+        ours = isinstance(found, errors.DiskFull | errors.PathUnusable)
+        if ours and self._context.until_drained:
+            self._context.tell("local_trouble", errors.packed(found))
 
     def _take(self, cursor: queue.Cursor, k: int) -> queue.Batch:
         with self._parts.pool.connection() as connection:
@@ -314,7 +267,7 @@ class Worker:
         if isinstance(result, job.HandBack):
             self._refused = self._refused or result.reason == "auth_stop"
             if result.trouble is not None:
-                self._block(result.trouble, time.monotonic())
+                self._storage.failed(result.trouble, now=time.monotonic())
                 self._return_unstarted(result.reason)
         elif self._left is not None:
             self._left -= 1

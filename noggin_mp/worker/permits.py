@@ -30,7 +30,7 @@ class Verdict:
 
     An uncharged TIP should not be tried again before `retry_s`. `why` is a slug for logs: ok,
     final, witness, alone, doubt, tripped, stale, closed, quarantine, probe, paused, throttled,
-    auth_stop, refused, blind, disabled.
+    auth_stop, refused, forbidden, blind, disabled.
     """
 
     charged: bool

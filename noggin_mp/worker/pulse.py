@@ -15,13 +15,16 @@ from noggin_mp.store import breaker, fleet, queue, session, trouble
 from noggin_mp.worker import gate as gates
 
 _BUSY_BEAT_S: Final = 1.0
-_LISTEN_TURN_S: Final = 1.0
+_LISTEN_TURN_S: Final = 0.3
 
 log = logs.get("pulse")
 
 
 class Pulse:
-    """What the main loop learns in the background: wake-ups, the queue's head, suspects."""
+    """What the main loop learns in the background: wake-ups, the queue's head, suspects.
+
+    `blocked` is what the main loop lets it tell: that the worker's own disk fails.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class Pulse:
     ) -> None:
         self.head: Sequence[int] = ()
         self.suspects = False
+        self.blocked = False
         self._pool = pool
         self._listen = listen
         self._holder = holder
@@ -52,9 +56,7 @@ class Pulse:
     def start(self, connection: session.Connection) -> None:
         """Beat and listen from now on; `connection` already holds the slot and listens."""
         for name, target in (("beat", self._beats), ("listen", lambda: self._notices(connection))):
-            thread = threading.Thread(
-                target=self._guarded, args=(target,), name=name, daemon=True
-            )
+            thread = threading.Thread(target=self._guarded, args=(target,), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -100,6 +102,7 @@ class Pulse:
         with self._guard:
             busy = len(self._busy)
             oldest = min(self._busy, key=self._busy.__getitem__) if self._busy else None
+        asked = time.monotonic()
         with self._pool.connection(timeout=2.0) as connection:
             row = breaker.beat(
                 connection,
@@ -108,15 +111,20 @@ class Pulse:
                 instance=self._holder.instance,
                 boot=self._holder.boot,
                 pid=os.getpid(),
-                state="stopping" if self._stopped.is_set() else "running",
+                state=self._state(),
                 busy=busy,
                 tip=oldest,
                 votes=self._gate.votes(),
             )
-        self._gate.on_beat(row["scopes"])
+        self._gate.on_beat(row["scopes"], asked=asked)
         self.head = row["head"] or ()
         self.suspects = self.suspects or bool(row["suspects"])
         self._meters.worker_busy(busy, resident_bytes=resident_bytes())
+
+    def _state(self) -> str:
+        if self._stopped.is_set():
+            return "stopping"
+        return "blocked" if self.blocked else "running"
 
     def _beats(self) -> None:
         while not self._stopped.is_set():

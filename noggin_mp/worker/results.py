@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from noggin_mp.domain import object_types, outcome, record, retry
+from noggin_mp.domain import errors, object_types, outcome, record, retry
 from noggin_mp.domain.tip import Status, check_settle
 from noggin_mp.store import queue, settle
 
@@ -24,7 +24,7 @@ class AttachmentResult:
 def unknown_type(item: queue.Leased, worker_id: str) -> settle.Settlement:
     """A dead letter, without a request: no configuration knows the type."""
     message = (
-        f"no configured object type fits object_code {item.object_code!r},"
+        f"no configured object type fits object_code {item.object_code or '(none)'},"
         f" object_type {item.object_type!r}; add one or correct the row, then set it to pending"
     )
     return _settlement(
@@ -117,6 +117,15 @@ def bad_row(item: queue.Leased, message: str, decide: Decide, worker_id: str) ->
         (failure,),
         decide,
     )
+
+
+def misfit(
+    item: queue.Leased, error: errors.ConfigError, decide: Decide, worker_id: str
+) -> settle.Settlement:
+    """A layout or template fails on this record: charged, so that it cannot hold up the others."""
+    message = str(error)[:500]
+    failure = settle.Failure(error_type=error.code, message=message)
+    return _charged(item, worker_id, Status.FAILED, message, (failure,), decide)
 
 
 def bug(item: queue.Leased, error: Exception, decide: Decide, worker_id: str) -> settle.Settlement:

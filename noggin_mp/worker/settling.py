@@ -68,7 +68,7 @@ class Buffer:
             self._done = self._settle(connection)
             self._due = self._clock() + _LOCKED_AGAIN_S
             self._hand_back(connection)
-        if self.empty:
+        if not self._done:
             self._due = None
 
     def _settle(self, connection: session.Connection) -> list[job.Done]:

@@ -15,8 +15,6 @@ PROBE_EVERY_S: Final = 1.0
 _PROBE_JITTER_S: Final = 0.2
 _RETRIAL_JITTER_S: Final = 0.05
 _RESUME_JITTER_S: Final = 0.5
-# A witness's age comes from another clock and over the network: never take it for younger.
-_AGE_DOUBT_S: Final = 0.1
 
 
 class Standing:
@@ -54,6 +52,7 @@ class Standing:
         self._capacity = capacity
         self._changed = changed
         self._changes: list[holds.Change] = []
+        self._heard: dict[str, float] = {}  # scope -> when its row was last taken over
         self._confirmed_at = -math.inf
         self._resume_at = -math.inf
         self._adopt_all = True
@@ -63,14 +62,14 @@ class Standing:
         """True when no beat was confirmed lately: what is known here may be wrong."""
         return now - self._confirmed_at > BLIND_AFTER_S
 
-    def confirm(self) -> None:
-        """A beat came back: what is known here is what the database says."""
+    def confirm(self, asked: float | None = None) -> None:
+        """A beat came back: what is known here is what the database said when it was `asked`."""
         with self.lock:
             now = self.clock()
             if self.blind(now) and self._seen:
                 self._resume_at = now + _RESUME_JITTER_S * self.random()
             self._seen = True
-            self._confirmed_at = now
+            self._confirmed_at = max(self._confirmed_at, now if asked is None else asked)
             self.lock.notify_all()
 
     def lose(self) -> None:
@@ -85,18 +84,22 @@ class Standing:
         with self.lock:
             self._adopt_all = True
 
-    def beaten(self, scopes: Iterable[Mapping[str, Any]]) -> None:
-        """Take over the rows a beat brought, and trust them from now on."""
+    def beaten(self, scopes: Iterable[Mapping[str, Any]], *, asked: float | None = None) -> None:
+        """Take over the rows that a beat brought, and trust them from when it was `asked`.
+
+        Rows are taken whatever their epoch where that is due, but for those heard of meanwhile:
+        the answer may be older than they are.
+        """
         with self.lock:
             now = self.clock()
             whatever = self._adopt_all or self.blind(now)
+            heard = {scope for scope, at in self._heard.items() if asked is not None and at > asked}
             for raw in scopes:
-                self.adopt(raw, whatever=whatever)
-                self._witness(raw, now)
+                self.adopt(raw, whatever=whatever and raw["scope"] not in heard)
             if whatever:
-                self.rows.forget_others([str(raw["scope"]) for raw in scopes])
+                self.rows.forget_others({str(raw["scope"]) for raw in scopes} | heard)
             self._adopt_all = False
-            self.confirm()
+            self.confirm(asked)
         self.flush()
 
     def notified(self, payload: str) -> None:
@@ -118,14 +121,22 @@ class Standing:
             change = self.rows.adopt(row, now, whatever=whatever)
             after = self.rows.row(row.scope)
             if after.epoch != before.epoch:
+                self._heard[row.scope] = now
                 self._turned(after, now)
             self._note(change)
 
-    def pause(self, seconds: float, reason: str) -> None:
-        """Pause this process at once; the rest of the fleet hears of it from the database."""
+    def pause(self, seconds: float, reason: str) -> float:
+        """Pause this process at once, and until `paused` is told the end that is returned here."""
         with self.lock:
             now = self.clock()
             self._note(self.rows.pause(now + seconds, now, reason))
+            return now + seconds
+
+    def paused(self, until: float, raw: Mapping[str, Any]) -> None:
+        """The database knows of a pause of ours: its row holds from now on."""
+        with self.lock:
+            self.rows.told(until)
+            self.adopt(raw)
 
     def refuse(self, fingerprint: str, reason: str) -> None:
         """Stop this process for a refused token of which the database cannot be told."""
@@ -151,13 +162,6 @@ class Standing:
                 self.alone[role].succeeded()
                 led = row.probe_owner == self.worker
                 self.phase[role] = 1.0 if led else 0.9 * self.random()
-
-    def _witness(self, raw: Mapping[str, Any], now: float) -> None:
-        age_s = raw.get("ok_age_s")
-        for role in outcome.Role:
-            if age_s is not None and raw["scope"] == breaker.scope(self.host, role):
-                begun = now - age_s - _AGE_DOUBT_S
-                self.ok_begun[role] = max(self.ok_begun[role], begun)
 
     def hold(self, role: outcome.Role, now: float) -> holds.Hold | None:
         """What keeps a request of `role` back; None lets it go now."""

@@ -1,5 +1,6 @@
 """What an outcome means for the fleet, told to the database at once, and for the TIP."""
 
+import http
 import math
 import threading
 from typing import Any, Final, Literal
@@ -7,11 +8,12 @@ from typing import Any, Final, Literal
 from noggin_mp.domain import breaker, outcome
 from noggin_mp.store import breaker as store
 from noggin_mp.worker import standing
+from noggin_mp.worker import tally as tallies
 from noggin_mp.worker.permits import Permit, Verdict
 
 DOUBT_S: Final = 1.0
 """How long a witness is waited for, and when to try a TIP again whose failure is in doubt."""
-_CHARGED: Final = frozenset({"witness", "alone", "throttled", "refused"})
+_CHARGED: Final = frozenset({"witness", "alone", "throttled", "refused", "forbidden"})
 
 
 class Verdicts:
@@ -21,7 +23,7 @@ class Verdicts:
         self._standing = standing
         self._store = store
         self._order = threading.Lock()  # outcomes reach the database in the order they are counted
-        self._tallies = {role: _Tally() for role in outcome.Role}
+        self._tallies = {role: tallies.Tally() for role in outcome.Role}
 
     def votes(self) -> list[dict[str, Any]]:
         """What went well since the last time, for the beat; told once, even if the beat is lost."""
@@ -41,7 +43,7 @@ class Verdicts:
         judge = counts.slow > 0 or self._standing.clock() - failed_at <= policy.window_s
         return {
             "scope": scope,
-            "epoch": self._standing.rows.row(scope).epoch,
+            "epoch": self._tallies[role].epoch,
             "ok": counts.ok,
             "failed": 0,
             "slow": counts.slow,
@@ -62,30 +64,24 @@ class Verdicts:
             case breaker.Sample.AUTH:
                 return self._refused(permit, attempt, tip)
             case breaker.Sample.NEUTRAL:
-                return Verdict(charged=True, why="final")
+                return self._neutral(permit, attempt, tip)
 
     def of_probe(
         self, permit: Permit, probe: store.Probe, attempt: outcome.Attempt, *, tip: str
     ) -> Verdict:
         """The verdict on the end of a probe; gives the right to probe back."""
-        sample = breaker.classify(attempt.kind)
-        new_token = permit.scope == self._standing.host
         result: Result = "inconclusive"
         verdict = Verdict(charged=False, why="probe", retry_s=DOUBT_S)
-        match sample:
+        match breaker.classify(attempt.kind):
             case breaker.Sample.SUCCESS:
                 result, verdict = "success", Verdict(charged=True, why="ok")
                 self._witness(permit)
-            case breaker.Sample.NEUTRAL:
-                # The token was good enough for an answer; whether the API is well, it leaves open.
-                result = "success" if new_token else "inconclusive"
-                verdict = Verdict(charged=True, why="final")
+            case breaker.Sample.NEUTRAL:  # there was an answer; whether the API is well is open
+                verdict = self._neutral(permit, attempt, tip)
             case breaker.Sample.FAILURE:
-                result = "inconclusive" if new_token else "failure"
+                result = "failure"
             case breaker.Sample.AUTH:
-                result = "refused"
-                if not new_token:
-                    verdict = self._refused(permit, attempt, tip)
+                result, verdict = "refused", self._refused(permit, attempt, tip)
             case breaker.Sample.PAUSE:
                 verdict = self._paused(permit, attempt, tip)
         charge = self.give_back(permit, probe, result, reason=attempt.reason, tip=tip)
@@ -111,6 +107,21 @@ class Verdicts:
         self._standing.adopt(row)
         return str(row["charge"])
 
+    def decline(self, role: outcome.Role, probe: store.Probe) -> None:
+        """Give back a probe whose right came too late to make use of it."""
+        try:
+            row = probe.done(
+                result="inconclusive",
+                fingerprint="",
+                tip="",
+                reason="granted too late",
+                policy=self._standing.policy[role],
+            )
+        except store.Unreachable:
+            self._standing.lose()
+        else:
+            self._standing.adopt(row)
+
     def _witness(self, permit: Permit) -> None:
         with self._standing.lock:
             begun = self._standing.ok_begun
@@ -120,27 +131,28 @@ class Verdicts:
         policy, tally = self._standing.policy[permit.role], self._tallies[permit.role]
         with self._standing.lock:
             slow = policy.slow_call_s is not None and attempt.duration_s > policy.slow_call_s
-            tally.add(permit.begun, slow=slow)
+            current = self._standing.rows.row(permit.scope).epoch == permit.epoch
+            if current:  # what was admitted before an outage says nothing about the time after it
+                tally.add(permit.begun, slow=slow, epoch=permit.epoch)
             self._witness(permit)
             alone = self._standing.alone[permit.role]
             if not alone.open:
                 alone.streak = 0
-            note = tally.streak and not self._standing.blind(self._standing.clock())
+            seeing = not self._standing.blind(self._standing.clock())
+            note = current and tally.streak and seeing
         if note:
             with self._order:
                 self._end_streak(permit, policy, tally)
         return Verdict(charged=True, why="ok")
 
-    def _end_streak(self, permit: Permit, policy: breaker.Policy, tally: "_Tally") -> None:
+    def _end_streak(self, permit: Permit, policy: breaker.Policy, tally: tallies.Tally) -> None:
         with self._standing.lock:
             if not tally.streak:
                 return
-            tally.streak = False
+            tally.streak, epoch = False, tally.epoch
             counts = tally.take(self._standing.clock())
         try:
-            self._store.recovered(
-                scope=permit.scope, epoch=permit.epoch, tally=counts, policy=policy
-            )
+            self._store.recovered(scope=permit.scope, epoch=epoch, tally=counts, policy=policy)
         except store.Unreachable:
             self._standing.lose()
 
@@ -154,7 +166,7 @@ class Verdicts:
         with self._order:
             with state.lock:
                 slow = policy.slow_call_s is not None and attempt.duration_s > policy.slow_call_s
-                counts = self._tallies[permit.role].fail(ended, slow=slow)
+                counts = self._tallies[permit.role].fail(ended, slow=slow, epoch=permit.epoch)
             try:
                 row = self._store.report(
                     scope=permit.scope,
@@ -188,7 +200,10 @@ class Verdicts:
         return Verdict(charged=False, why=charge, retry_s=DOUBT_S)
 
     def _await_witness(self, permit: Permit, ended: float) -> str:
-        """`witness` once a request begun after `ended` succeeds; `doubt` when none can or does."""
+        """`witness` once a request begun after `ended` succeeds; `doubt` when none can or does.
+
+        A request of this process: others' successes say nothing about our own network.
+        """
         state, deadline = self._standing, ended + DOUBT_S
         while True:
             now = state.clock()
@@ -209,16 +224,38 @@ class Verdicts:
             )
         return Verdict(charged=False, why="blind", retry_s=DOUBT_S)
 
+    def _neutral(self, permit: Permit, attempt: outcome.Attempt, tip: str) -> Verdict:
+        """The record's own matter; but 403s in a row may come from the token."""
+        if attempt.status != http.HTTPStatus.FORBIDDEN:
+            return Verdict(charged=True, why="final")
+        state = self._standing
+        with state.lock:
+            age_s = state.clock() - max(state.ok_begun.values())
+        try:
+            row = self._store.forbidden(
+                scope=state.host,
+                epoch=permit.host_epoch,
+                fingerprint=permit.fingerprint,
+                tip=tip,
+                ok_age_s=None if math.isinf(age_s) else age_s,
+            )
+        except store.Unreachable:
+            state.lose()
+            return Verdict(charged=False, why="blind", retry_s=DOUBT_S)
+        state.adopt(row)
+        charge = str(row["charge"])
+        return Verdict(charged=charge in _CHARGED, why=charge, retry_s=DOUBT_S)
+
     def _paused(self, permit: Permit, attempt: outcome.Attempt, tip: str) -> Verdict:
         state = self._standing
         seconds = breaker.pause_seconds(state.policy[permit.role], attempt.retry_after_s)
-        state.pause(seconds, attempt.reason)
+        until = state.pause(seconds, attempt.reason)
         charge = "paused"
         try:
             row = self._store.pause(
                 scope=state.host, seconds=seconds, tip=tip, reason=attempt.reason
             )
-            state.adopt(row)
+            state.paused(until, row)
             charge = str(row["charge"])
         except store.Unreachable:
             state.lose()
@@ -244,36 +281,3 @@ class Verdicts:
 
 
 Result = Literal["success", "failure", "refused", "inconclusive"]
-
-
-class _Tally:
-    """Successes not told yet. `streak` is True while a reported streak may stand in the database.
-
-    It starts True: a predecessor in this slot may have died in the middle of one.
-    """
-
-    def __init__(self) -> None:
-        self.ok = 0
-        self.slow = 0
-        self.streak = True
-        self.failed_at = -math.inf
-        self._ok_begun: float | None = None
-
-    def add(self, begun: float, *, slow: bool) -> None:
-        self.ok += 1
-        self.slow += slow
-        self._ok_begun = begun if self._ok_begun is None else max(self._ok_begun, begun)
-
-    def fail(self, now: float, *, slow: bool) -> store.Tally:
-        """What to tell together with a failure."""
-        self.streak, self.failed_at = True, now
-        self.slow += slow
-        return self.take(now, failed=1)
-
-    def take(self, now: float, *, failed: int = 0) -> store.Tally:
-        """What is not told yet, which now counts as told."""
-        age = None if self._ok_begun is None else max(0.0, now - self._ok_begun)
-        counts = store.Tally(ok=self.ok, failed=failed, slow=self.slow, ok_age_s=age)
-        self.ok = self.slow = 0
-        self._ok_begun = None
-        return counts

@@ -24,7 +24,7 @@ CREATE TABLE breaker_state (
     probe_lease_until timestamptz,
     probe_tip         text,                        -- what failed as the latest trial, and how often in a row
     probe_failures    integer NOT NULL DEFAULT 0,
-    fingerprint       text,                        -- of the token that was refused; never the token
+    fingerprint       text,                        -- of the tokens refused so far, the latest last; '' = none was
     auth_epoch        bigint NOT NULL DEFAULT 0,   -- a 401 admitted before it is old news
     closed_at         timestamptz,                 -- start of the recovery ramp
     reason            text,
@@ -50,7 +50,8 @@ CREATE UNLOGGED TABLE breaker_votes (
 CREATE UNLOGGED TABLE breaker_doubts (
     scope    text NOT NULL,
     tip      text NOT NULL,
-    kind     text NOT NULL CHECK (kind IN ('failure', 'pause', 'auth')),
+    kind     text NOT NULL CHECK (kind IN ('failure', 'pause', 'auth', 'forbidden')),
+    worker   text,                             -- whose failure it was, '*' = several workers'
     epoch    bigint NOT NULL DEFAULT 0,
     failures integer NOT NULL DEFAULT 1,
     counted  boolean NOT NULL DEFAULT false,   -- in the streak, once, after it was charged alone
@@ -152,6 +153,8 @@ END
 $$;
 
 -- Writes a changed row: next epoch, one NOTIFY, one event unless p_event is null. Returns its view.
+-- Epochs follow the clock, so that a database brought back from an older copy uses none twice: what was
+-- admitted before it was lost must not look as if it had been admitted afterwards.
 CREATE FUNCTION breaker_change(
     p_row breaker_state, p_event text, p_worker text, p_details jsonb, p_now timestamptz
 ) RETURNS jsonb
@@ -162,7 +165,8 @@ DECLARE
 BEGIN
     SELECT * INTO v_old FROM breaker_state WHERE scope = p_row.scope;
     UPDATE breaker_state SET
-        state = p_row.state, mode = p_row.mode, epoch = v_old.epoch + 1, until = p_row.until,
+        state = p_row.state, mode = p_row.mode, until = p_row.until,
+        epoch = greatest(v_old.epoch + 1, (extract(epoch FROM p_now) * 1000000)::bigint),
         paused_until = p_row.paused_until, open_count = p_row.open_count,
         trial_successes = p_row.trial_successes, probe_owner = p_row.probe_owner,
         probe_lease_until = p_row.probe_lease_until, probe_tip = p_row.probe_tip,
@@ -194,7 +198,8 @@ LANGUAGE sql IMMUTABLE AS $$
         * (1 + (p_policy->>'open_jitter')::double precision * (2 * p_random - 1)))
 $$;
 
--- Opens a scope (a trip, or a failed trial): fields only, the caller writes.
+-- Opens a scope (a trip, or a failed trial): fields only, the caller writes. The lease stays: a person
+-- may have closed the scope under a trial that is in flight still.
 CREATE FUNCTION breaker_opened(
     p_row breaker_state, p_policy jsonb, p_reason text, p_worker text, p_now timestamptz
 ) RETURNS breaker_state
@@ -205,7 +210,6 @@ BEGIN
     p_row.until := p_now + make_interval(secs => breaker_open_seconds(p_policy, p_row.open_count, random()));
     p_row.trial_successes := 0;
     p_row.probe_owner := NULL;
-    p_row.probe_lease_until := NULL;
     p_row.closed_at := NULL;
     p_row.reason := p_reason;
     p_row.opened_by := p_worker;
@@ -213,7 +217,7 @@ BEGIN
 END
 $$;
 
--- Closes a scope: fields only, the caller writes.
+-- Closes a scope: fields only, the caller writes. The lease stays, as above.
 CREATE FUNCTION breaker_closed(p_row breaker_state, p_now timestamptz) RETURNS breaker_state
 LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
@@ -222,7 +226,6 @@ BEGIN
     p_row.open_count := 0;
     p_row.trial_successes := 0;
     p_row.probe_owner := NULL;
-    p_row.probe_lease_until := NULL;
     p_row.probe_tip := NULL;
     p_row.probe_failures := 0;
     p_row.fingerprint := NULL;
@@ -367,8 +370,11 @@ $$;
 
 -- One failed request, reported by its worker before the next one. `charge` says who pays:
 --   stale, closed (the gate is), tripped, quarantine: nobody;  doubt: nobody yet;
---   witness: the TIP, for a request begun after its earlier failure succeeded;
---   alone: the TIP, for it failed three times and nothing tripped; it then counts only once in the streak.
+--   witness: the TIP, for a request begun after its earlier failure succeeded: one of this worker, or
+--     anybody's when the TIP failed at another worker before. That others succeed says nothing about a
+--     worker whose own network is broken;
+--   alone: the TIP, for it failed three times while nobody succeeded and nothing tripped; it then counts
+--     only once in the streak.
 CREATE FUNCTION breaker_report(
     p_scope text, p_worker text, p_epoch bigint, p_tip text, p_reason text,
     p_ok integer, p_failed integer, p_slow integer, p_ok_age_s double precision,
@@ -382,6 +388,8 @@ DECLARE
     v_decision record;
     v_view jsonb;
     v_doubt breaker_doubts;
+    v_own boolean;       -- has this worker succeeded since the TIP's earlier failure, has anybody?
+    v_any boolean;
     v_charge text;
 BEGIN
     IF v_row.epoch <> p_epoch THEN
@@ -405,14 +413,20 @@ BEGIN
         RETURN breaker_view(v_row, v_now) || '{"charge": "quarantine"}';
     END IF;
 
+    -- When the host's other role tripped or closed since, the failure was of that outage, and what
+    -- succeeded afterwards is no witness against the TIP. This role's own trips show in its epoch.
     DELETE FROM breaker_doubts WHERE scope = p_scope AND kind = 'failure'
-        AND (epoch <> p_epoch OR at < v_now - interval '15 minutes');
+        AND (epoch <> p_epoch OR at < v_now - interval '15 minutes'
+             OR at < (SELECT max(ts) FROM breaker_events
+                      WHERE ts > v_now - interval '15 minutes' AND host = breaker_host(p_scope)
+                        AND event_type IN ('trip', 'close')));
     SELECT * INTO v_doubt FROM breaker_doubts WHERE scope = p_scope AND tip = p_tip AND kind = 'failure';
+    SELECT coalesce(bool_or(worker = p_worker), false), count(*) > 0 INTO v_own, v_any
+    FROM breaker_votes WHERE scope = p_scope AND epoch = p_epoch AND ok_at > v_doubt.at;
     v_charge := CASE
         WHEN v_doubt.failures IS NULL THEN 'doubt'
-        WHEN EXISTS (SELECT FROM breaker_votes WHERE scope = p_scope AND epoch = p_epoch AND ok_at > v_doubt.at)
-            THEN 'witness'
-        WHEN v_doubt.failures >= 2 THEN 'alone'
+        WHEN v_own OR v_any AND v_doubt.worker <> p_worker THEN 'witness'
+        WHEN v_doubt.failures >= 2 AND NOT v_any THEN 'alone'
         ELSE 'doubt' END;
     IF v_charge = 'alone' THEN
         UPDATE breaker_doubts SET failures = 0, counted = true, at = v_now
@@ -420,10 +434,11 @@ BEGIN
         UPDATE breaker_votes SET streak = greatest(1, streak - v_doubt.failures - v_doubt.counted::integer)
         WHERE scope = p_scope AND worker = p_worker;
     ELSE
-        INSERT INTO breaker_doubts AS d (scope, tip, kind, epoch, at, note)
-        VALUES (p_scope, p_tip, 'failure', p_epoch, v_now, p_reason)
+        INSERT INTO breaker_doubts AS d (scope, tip, kind, worker, epoch, at, note)
+        VALUES (p_scope, p_tip, 'failure', p_worker, p_epoch, v_now, p_reason)
         ON CONFLICT (scope, tip, kind) DO UPDATE SET
             failures = CASE WHEN v_charge = 'witness' THEN 1 ELSE d.failures + 1 END,
+            worker = CASE WHEN v_charge = 'witness' OR d.worker = p_worker THEN p_worker ELSE '*' END,
             at = CASE WHEN v_charge = 'witness' THEN v_now ELSE d.at END, note = EXCLUDED.note;
     END IF;
     RETURN breaker_view(v_row, v_now) || jsonb_build_object('charge', v_charge);
@@ -528,6 +543,59 @@ BEGIN
 END
 $$;
 
+-- 403: charged to its record. Five different TIPs in a row, with no success begun in between, and the
+-- token may be what is refused: everybody stops until the TIP completed last was asked for once, which
+-- is the trial of a token that nobody has refused so far. Where that trial passed, the 403s of the next
+-- minute are the records' own. `charge`: forbidden (the TIP pays); auth_stop, closed, stale (nobody).
+CREATE FUNCTION breaker_forbidden(
+    p_scope text, p_worker text, p_epoch bigint, p_fingerprint text, p_tip text,
+    p_ok_age_s double precision, p_now timestamptz DEFAULT NULL
+) RETURNS jsonb
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    v_row breaker_state := breaker_lock(p_scope);
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_ok_at timestamptz;
+    v_tips bigint;
+BEGIN
+    IF p_epoch < v_row.auth_epoch THEN
+        RETURN breaker_view(v_row, v_now) || '{"charge": "stale"}';
+    ELSIF breaker_effective(v_row, v_now) NOT IN ('closed', 'paused') THEN
+        RETURN breaker_view(v_row, v_now) || '{"charge": "closed"}';
+    END IF;
+    SELECT greatest(max(ok_at), v_now - make_interval(secs => p_ok_age_s)) INTO v_ok_at
+    FROM breaker_votes WHERE scope IN (p_scope || ':api', p_scope || ':media');
+    DELETE FROM breaker_doubts WHERE scope = p_scope AND kind = 'forbidden'
+        AND (note <> p_fingerprint OR at < v_now - CASE tip WHEN '' THEN interval '1 minute' ELSE interval '15 minutes' END
+             OR tip <> '' AND at <= v_ok_at);
+    INSERT INTO breaker_doubts (scope, tip, kind, worker, at, note)
+    VALUES (p_scope, p_tip, 'forbidden', p_worker, v_now, p_fingerprint)
+    ON CONFLICT (scope, tip, kind) DO UPDATE SET at = EXCLUDED.at, note = EXCLUDED.note;
+    SELECT count(*) INTO v_tips FROM breaker_doubts WHERE scope = p_scope AND kind = 'forbidden' AND tip <> '';
+    IF v_tips < 5 THEN
+        RETURN breaker_view(v_row, v_now) || '{"charge": "forbidden"}';
+    END IF;
+    IF EXISTS (SELECT FROM breaker_doubts WHERE scope = p_scope AND kind = 'forbidden' AND tip = '')
+       OR NOT EXISTS (SELECT FROM noggin_data WHERE processing_status = 'complete') THEN
+        DELETE FROM breaker_doubts WHERE scope = p_scope AND kind = 'forbidden' AND tip <> '';
+        RETURN breaker_view(v_row, v_now) || '{"charge": "forbidden"}';
+    END IF;
+    v_row.state := 'auth_stop';
+    v_row.until := NULL;
+    v_row.fingerprint := '';
+    v_row.reason := format('%s records in a row were forbidden: is it the token?', v_tips);
+    v_row.opened_by := p_worker;
+    RETURN breaker_change(v_row, 'auth_stop', p_worker, jsonb_build_object('tip', p_tip, 'forbidden', v_tips), v_now)
+        || '{"charge": "auth_stop"}';
+END
+$$;
+
+-- Is this a token that may be tried: there is one, and it is none of those that were refused?
+CREATE FUNCTION breaker_untried(p_refused text, p_fingerprint text) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_fingerprint <> '' AND NOT p_fingerprint = ANY (string_to_array(coalesce(p_refused, ''), ' '))
+$$;
+
 -- May this session send the one trial request of the scope? On `granted` it holds the session lock
 -- of the scope and the lease in the row; breaker_probe_done gives both back. Both are needed: the
 -- lock of a holder that lost its network lives until the server notices, and a lease alone would
@@ -544,11 +612,10 @@ DECLARE
 BEGIN
     IF NOT (CASE v_state
         WHEN 'open' THEN v_row.until <= v_now
-        WHEN 'auth_stop' THEN v_row.fingerprint IS DISTINCT FROM p_fingerprint
+        WHEN 'auth_stop' THEN breaker_untried(v_row.fingerprint, p_fingerprint)
                               AND coalesce(v_row.until <= v_now, true)
-        WHEN 'half_open' THEN coalesce(v_row.probe_lease_until <= v_now, true)
-                              AND (v_row.fingerprint IS NULL OR v_row.fingerprint IS DISTINCT FROM p_fingerprint)
-        ELSE false END) THEN
+        WHEN 'half_open' THEN v_row.fingerprint IS NULL OR breaker_untried(v_row.fingerprint, p_fingerprint)
+        ELSE false END) OR v_row.probe_lease_until > v_now THEN
         RETURN breaker_view(v_row, v_now) || '{"granted": false, "why": "not due"}';
     END IF;
     IF v_row.paused_until > v_now OR fleet_view(v_now)->>'state' = 'paused' THEN
@@ -584,25 +651,43 @@ DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());
     v_event text := 'probe';
     v_charge text := 'probe';
+    v_refused text[] := string_to_array(v_row.fingerprint, ' ');
+    v_only_asked boolean;
     v_details jsonb := jsonb_build_object('result', p_result, 'reason', p_reason, 'tip', p_tip);
 BEGIN
     IF v_row.state <> 'half_open' OR v_row.epoch <> p_epoch OR v_row.probe_owner IS DISTINCT FROM p_worker THEN
-        PERFORM pg_advisory_unlock(breaker_key(p_scope, 2));
+        IF pg_advisory_unlock(breaker_key(p_scope, 2)) THEN   -- the lease is this trial's as well
+            UPDATE breaker_state SET probe_lease_until = NULL WHERE scope = p_scope;
+        END IF;
         RETURN breaker_view(v_row, v_now) || '{"charge": "stale"}';
     END IF;
     v_row.probe_owner := NULL;
     v_row.probe_lease_until := NULL;
     IF v_row.fingerprint IS NOT NULL THEN   -- the trial of a new token
         IF p_result = 'success' THEN
+            v_only_asked := v_row.fingerprint = '';
             v_row := breaker_closed(v_row, v_now);
             v_row.auth_epoch := p_epoch + 1;
             v_event := 'close';
-        ELSE
+            DELETE FROM breaker_doubts WHERE scope = p_scope AND kind = 'forbidden';
+            IF v_only_asked THEN   -- the token is fine and was all the time: no ramp, and not again soon
+                v_row.closed_at := NULL;
+                INSERT INTO breaker_doubts (scope, tip, kind, worker, at, note)
+                VALUES (p_scope, '', 'forbidden', p_worker, v_now, p_fingerprint);
+            END IF;
+        ELSIF p_result = 'refused' THEN
             v_row.state := 'auth_stop';
             v_event := 'auth_stop';
-            v_row.fingerprint := CASE WHEN p_result = 'refused' THEN p_fingerprint ELSE v_row.fingerprint END;
-            -- Nothing learned: the same token may be tried again, but not in a loop.
-            v_row.until := CASE WHEN p_result = 'refused' THEN NULL ELSE v_now + interval '5 seconds' END;
+            v_row.until := NULL;
+            v_row.reason := p_reason;
+            -- All that were refused are remembered: hosts take up a new token one after another, and
+            -- must not try the old one again because somebody else had tried a third.
+            v_row.fingerprint := array_to_string(
+                v_refused[greatest(1, cardinality(v_refused) - 6):] || p_fingerprint, ' ');
+        ELSE   -- nothing learned: the same token may be tried again, but not in a loop
+            v_row.state := 'auth_stop';
+            v_event := 'auth_stop';
+            v_row.until := v_now + interval '5 seconds';
         END IF;
     ELSIF p_result = 'success' THEN
         v_row.trial_successes := v_row.trial_successes + 1;
@@ -638,19 +723,19 @@ DECLARE
     v_view jsonb;
 BEGIN
     IF p_verb = 'open' THEN
+        DELETE FROM breaker_votes WHERE scope = p_scope;   -- they were cast in an epoch that ends here
         v_row.state := 'forced_open';
         v_row.open_count := 0;
         v_row.trial_successes := 0;
         v_row.until := v_now + make_interval(secs => p_seconds);
-        v_row.probe_owner := NULL;
-        v_row.probe_lease_until := NULL;
+        v_row.probe_owner := NULL;   -- not the lease: its request may be in flight still
         v_row.fingerprint := NULL;
         v_row.reason := p_reason;
         v_row.opened_by := p_who;
         v_view := breaker_change(v_row, 'force', p_who, jsonb_build_object('seconds', p_seconds), v_now);
     ELSIF p_verb IN ('close', 'reset') THEN
         DELETE FROM breaker_votes WHERE scope = p_scope;
-        DELETE FROM breaker_doubts WHERE scope = p_scope AND (kind = 'failure' OR p_verb = 'reset');
+        DELETE FROM breaker_doubts WHERE scope = p_scope AND (kind IN ('failure', 'forbidden') OR p_verb = 'reset');
         v_row := breaker_closed(v_row, v_now);
         v_row.paused_until := NULL;
         v_row.auth_epoch := v_row.epoch + 1;
@@ -737,10 +822,7 @@ BEGIN
         'paused', v_fleet->>'state' = 'paused', 'pause_reason', CASE WHEN v_fleet->>'state' = 'paused' THEN v_fleet->>'reason' END,
         'head', (SELECT to_jsonb(head) FROM queue_control),
         'suspects', EXISTS (SELECT FROM ready WHERE prio = 9),
-        'scopes', (SELECT coalesce(jsonb_agg(
-                        breaker_view(b, v_now) || jsonb_build_object('ok_age_s', (
-                            SELECT extract(epoch FROM v_now - max(ok_at)) FROM breaker_votes v
-                            WHERE v.scope = b.scope AND v.epoch = b.epoch))), '[]'::jsonb) FROM breaker_state b)
+        'scopes', (SELECT coalesce(jsonb_agg(breaker_view(b, v_now)), '[]'::jsonb) FROM breaker_state b)
                   || jsonb_build_array(v_fleet));
 END
 $$;

@@ -15,17 +15,20 @@ SELECT jsonb_build_object(
     'oldest_ready_s', (SELECT coalesce(max(extract(epoch FROM clock_timestamp()
                                   - greatest(d.updated_at, d.next_retry_at))), 0)
         FROM generate_series(0, 9) AS p (prio)
-        CROSS JOIN LATERAL (SELECT tip, gen FROM ready WHERE ready.prio = p.prio
-                            ORDER BY ready.prio, ready.seq LIMIT 1) AS first
-        JOIN noggin_data d ON d.tip = first.tip AND d.gen = first.gen),
+        CROSS JOIN LATERAL (   -- the first live entry of each priority
+            SELECT n.updated_at, n.next_retry_at
+            FROM ready r JOIN noggin_data n ON n.tip = r.tip AND n.gen = r.gen
+            WHERE r.prio = p.prio ORDER BY r.prio, r.seq LIMIT 1) AS d),
     'oldest_xmin_s', (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)
         FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND datname = current_database()),
     'dead_tuples', (SELECT coalesce(sum(n_dead_tup), 0) FROM pg_stat_user_tables
         WHERE schemaname = current_schema() AND relname IN ('ready', 'later', 'lease', 'noggin_data')),
     'open_s', (SELECT coalesce(jsonb_object_agg(scope, seconds), '{}') FROM (
         SELECT scope, sum(extract(epoch FROM ended - ts)) AS seconds FROM (
-            SELECT scope, ts, new_state,
-                   lead(ts, 1, clock_timestamp()) OVER (PARTITION BY scope ORDER BY id) AS ended
+            SELECT scope, ts, new_state, least(   -- a forced opening ends without an event
+                       lead(ts, 1, clock_timestamp()) OVER (PARTITION BY scope ORDER BY id),
+                       CASE WHEN event_type = 'force'
+                            THEN ts + make_interval(secs => (details->>'seconds')::float8) END) AS ended
             FROM breaker_events WHERE new_state IS NOT NULL) AS spans
         WHERE new_state IN ('open', 'half_open', 'forced_open') GROUP BY scope) AS summed),
     'unknown_hashes', (SELECT count(*) FROM unknown_hashes WHERE resolved_at IS NULL),

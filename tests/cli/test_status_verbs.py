@@ -66,7 +66,7 @@ def test_status_exits_0_whatever_it_finds(
 
     assert (found.code, text.code) == (0, 0)
     assert found.json["breakers"] == [
-        {"scope": "h", "state": "auth_stop", "until": None, "reason": "401"}
+        {"scope": "h", "state": "auth_stop", "until": None, "reason": "401", "quarantined": 0}
     ]
     assert found.json["supervisor"]["config_error"] == "noggin.yaml:3: no"
     assert [one["state"] for one in found.json["workers"]] == ["running"]

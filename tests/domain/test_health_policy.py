@@ -36,6 +36,7 @@ def test_judge_finds_nothing_when_all_is_well() -> None:
         ({"supervisor": {"state": "stopped"}, "workers": []}, "supervisor.not_running"),
         ({"supervisor": {"state": "draining"}}, "supervisor.state"),
         ({"workers": [{"state": "lost"}]}, "workers.silent"),
+        ({"workers": [{"state": "blocked"}]}, "workers.blocked"),
         ({"supervisor": {"state": "running", "config_error": "x"}}, "config.invalid"),
         (
             {"supervisor": {"state": "running", "slots": [{"slot": 2, "state": "parked"}]}},

@@ -1,6 +1,5 @@
 """A fleet whose processes are killed at any moment: nothing is lost, nothing is written twice."""
 
-import hashlib
 import itertools
 import os
 import signal
@@ -9,21 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.support import fleet, wait
+from tests.support import fleet, truth, wait
 
 TIPS = 2000
-COUNT_SETTLES = """
-CREATE TABLE settled (tip text, gen int, at timestamptz DEFAULT clock_timestamp());
-CREATE FUNCTION count_settles() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF NEW.processing_status IN ('complete', 'not_found') THEN
-        INSERT INTO noggin_schema.settled (tip, gen) VALUES (OLD.tip, OLD.gen);
-    END IF;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER count_settles AFTER UPDATE ON noggin_data
-    FOR EACH ROW EXECUTE FUNCTION count_settles();
-"""
 
 
 @pytest.mark.slow
@@ -34,11 +21,18 @@ def test_fleet_loses_nothing_when_workers_and_the_supervisor_are_killed(
         site = fleet.Site(tmp_path, migrated, api)
         site.ok("import", str(tmp_path / "export.csv"))
         with site.connect() as connection:
-            connection.execute(COUNT_SETTLES)
+            connection.execute(truth.COUNT_SETTLES)
 
         killed = _kill_workers(site)
         assert killed >= 5
-        _check_all_done(site, api)
+        truth.check_done(site, tips=TIPS)
+        assert site.value("SELECT count(*) FROM lease") == 0
+        assert (
+            site.value(
+                "SELECT count(*) FROM (SELECT FROM settled GROUP BY tip HAVING count(*) > 1) AS t"
+            )
+            == 0
+        )
 
 
 def _kill_workers(site: fleet.Site) -> int:
@@ -66,45 +60,6 @@ def _kill_workers(site: fleet.Site) -> int:
     code = site.start("run", "--until-drained", "--horizon", "60", "--workers", "4").wait(180)
     assert code == 0, site.log[-3000:]
     return killed
-
-
-def _check_all_done(site: fleet.Site, api: fleet.Simulator) -> None:
-    with site.connect() as connection:
-        states = dict(
-            connection.execute(
-                "SELECT processing_status, count(*) FROM noggin_data GROUP BY 1"
-            ).fetchall()
-        )
-        twice = connection.execute(
-            "SELECT tip, gen FROM settled GROUP BY tip, gen HAVING count(*) > 1"
-        ).fetchall()
-        again = connection.execute(
-            "SELECT count(*) FROM (SELECT tip FROM settled GROUP BY tip HAVING count(*) > 1) t"
-        ).fetchone()
-        charged = connection.execute(
-            "SELECT count(*) FROM noggin_data WHERE permanently_failed"
-        ).fetchone()
-    assert sum(states.values()) == TIPS
-    assert set(states) <= {"complete", "not_found"}
-    assert (twice, again, charged) == ([], (0,), (0,))
-    check_files(site)
-    assert site.value("SELECT count(*) FROM lease") == 0
-    assert fleet.ours(site.folder / "noggin.yaml") == []
-
-
-def check_files(site: fleet.Site) -> None:
-    """Every attachment row is a file with its hash, and no other file lies about."""
-    with site.connect() as connection:
-        rows: list[tuple[str, str]] = connection.execute(
-            "SELECT file_path, file_hash_sha256 FROM attachments"
-        ).fetchall()
-    for path, sha256 in rows:
-        with Path(path).open("rb") as file:
-            assert hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    on_disk = [path for path in site.output.rglob("*") if path.is_file()]
-    photos = {str(path) for path in on_disk if path.suffix != ".txt"}
-    assert photos == {path for path, _ in rows}
-    assert not [path for path in on_disk if path.name.endswith(".tmp")]
 
 
 def test_update_makes_a_running_fleet_do_a_complete_tip_again(
@@ -159,7 +114,7 @@ def test_run_does_one_tip_when_it_is_named(tmp_path: Path, migrated: str) -> Non
 
 def test_settles_are_counted_per_row(conn: psycopg.Connection) -> None:
     """The trigger of these tests sees what it must: a row settled twice counts twice."""
-    conn.execute(COUNT_SETTLES)
+    conn.execute(truth.COUNT_SETTLES)
     conn.execute("INSERT INTO noggin_data (tip) VALUES ('a')")
     for status in ("complete", "pending", "complete"):
         conn.execute("UPDATE noggin_data SET processing_status = %s", (status,))

@@ -91,7 +91,7 @@ def test_ensure_writable_gives_the_command_when_permission_is_missing(tmp_path: 
     [
         (errors.DiskFull, errno.ENOSPC, "df -h '/srv/my photos'"),
         (errors.DiskFull, errno.EDQUOT, "df -h"),
-        (errors.PathUnusable, errno.EACCES, "chown -R"),
+        (errors.PathUnusable, errno.EACCES, "run: sudo install -d -o"),
         (errors.PathUnusable, errno.EROFS, "findmnt -T"),
         (errors.PathUnusable, errno.ENOENT, "run: sudo install -d -o"),
         (errors.PathUnusable, errno.ENOTDIR, "remove what stands in its way"),
@@ -106,6 +106,12 @@ def test_local_names_the_remedy_when_the_error_is(
     assert type(found) is expected
     assert remedy in found.remedy
     assert found.exit_code == 8
+
+
+def test_local_names_the_owner_as_remedy_when_the_folder_is_there(tmp_path: Path) -> None:
+    error = PermissionError(errno.EACCES, "denied")
+    found = trouble.local(error, tmp_path, doing="write to")
+    assert f"run: sudo chown -R {trouble._user()} {tmp_path}" in found.remedy
 
 
 def test_publish_text_replaces_the_text_when_it_is_written_again(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ CORPUS = [
     Wrong("rate", "pacing: {defaults: {rate: 10 per s}}\n", 1, 27, '"10 per s" is no rate', "10/s"),
     Wrong("rate_zero", "pacing: {defaults: {rate: 0/s}}\n", 1, 27, '"0/s" is no rate'),
     Wrong("rate_twice", "pacing: {defaults: {rate: '1/s, 2/s'}}\n", 1, 27, "given twice"),
+    Wrong("adaptive_alone", "pacing: {defaults: {adaptive: true}}\n", 1, 31, "needs a rate"),
     Wrong("scope_url", "breaker:\n  hosts:\n    https://h.x: {}\n", 3, 5, "no host name", "bare"),
     Wrong("host_spelled_twice", "pacing:\n  hosts: {A.x: {}, a.X: {}}\n", 2, 10, "listed twice"),
     # rules over several keys

@@ -78,3 +78,22 @@ def test_breaker_policy_refuses_when_the_role_is_unknown() -> None:
 
 def test_named_layouts_are_those_of_the_domain() -> None:
     assert set(texts.LAYOUTS) == set(paths.LAYOUTS)
+
+
+@pytest.mark.parametrize(
+    ("role", "key", "expected"),
+    [
+        ("api", "rate", "h.x"),
+        ("media", "rate", "h.x:media"),
+        ("media", "max_concurrent", "h.x"),
+    ],
+)
+def test_pacing_scope_is_the_host_unless_the_role_names_the_key(
+    role: str, key: str, expected: str
+) -> None:
+    settings = schema.Settings.model_validate(
+        {"pacing": {"hosts": {"h.x": {"rate": "9/s", "roles": {"media": {"rate": "2/s"}}}}}}
+    )
+
+    assert settings.pacing_scope("h.x", role, key) == expected
+    assert settings.pacing_scope("other.host", role, key) == "other.host"

@@ -53,7 +53,7 @@ def test_report_decides_as_the_pure_policy_when_sequences_are_random(
     dice = random.Random(seed)
     policy, votes, epoch, now = _policy(dice), dict[str, breaker.Vote](), 0, START
     for number in range(60):
-        now += dice.choice([0.01, 0.4, 3.0, 40.0])
+        now += dice.choice([0.01, 0.4, 3.0, 40.0, -20.0])
         worker = f"h/{dice.randrange(3)}"
         vote = votes.setdefault(worker, breaker.Vote())
         if dice.random() < 0.4:

@@ -58,6 +58,7 @@ def test_connect_leaves_no_transaction_open_when_not_autocommit(database: str) -
         f"postgresql://u:{SECRET}/x@host/db",  # the password's slash ends the host: a bad port
         f"postgresql://u:a@{SECRET}@host/db",  # the password's @ ends it: a bad host
         f"host=h password={SECRET} nonsense",
+        f"host= password={SECRET}",  # the password is read as the host
         f"postgres://u:{SECRET}@h:port/db",
         f"nosuchkey={SECRET}",
     ],

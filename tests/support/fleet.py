@@ -39,13 +39,31 @@ class Simulator:
             json.loads(text) if text.strip().startswith(("{", "[")) and "\n{" not in text else text
         )
 
+    def log(self, *, since_ns: int = 0) -> list[dict[str, Any]]:
+        """The requests begun after `since_ns` of the machine's monotonic clock that have ended."""
+        address = f"{self.control_url}/log?since_ns={since_ns}"
+        with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - our own server
+            return [json.loads(line) for line in answer.read().splitlines()]
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """The simulator's counters."""
+        found: dict[str, Any] = self.control()["stats"]
+        return found
+
 
 @contextlib.contextmanager
-def simulator(folder: Path, *, tips: int, options: Sequence[str] = ()) -> Iterator[Simulator]:
-    """A running simulator with a control address; its export is `folder/export.csv`."""
+def simulator(
+    folder: Path, *, tips: int, options: Sequence[str] = (), before: Sequence[str] = ()
+) -> Iterator[Simulator]:
+    """A running simulator with a control address; its export is `folder/export.csv`.
+
+    `before` is a program that runs it.
+    """
     command = [
-        *PROGRAM, "simulate", "--port", "0", "--control", "--tips", str(tips), "--media-bytes",
-        "2000-6000", "--missing", "1%", "--export", str(folder / "export.csv"), *options,
+        *before, *PROGRAM, "simulate", "--port", "0", "--control", "--tips", str(tips),
+        "--media-bytes", "2000-6000", "--missing", "1%", "--export", str(folder / "export.csv"),
+        *options,
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

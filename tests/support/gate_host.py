@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from noggin_mp.domain import breaker, holds, outcome
+from noggin_mp.domain import breaker, holds, outcome, pacing
 from noggin_mp.store import breaker as store
+from noggin_mp.store import pacing as pacing_store
 from noggin_mp.store import session
 from noggin_mp.worker import gate as gates
+from noggin_mp.worker import pacer
 from tests.support import postgres
 
 KINDS = {
@@ -47,6 +49,16 @@ class Host:
             capacity=self.threads,
             fingerprint=lambda: "token",
             changed=self.changed,
+            pacer=self.pacer(arguments.get("rate")),
+        )
+
+    def pacer(self, rate: str | None) -> pacer.Pacer:
+        if rate is None:
+            return pacer.Pacer()
+        limit = pacing.Limit(scope=HOST, windows=pacing.parse(rate))
+        return pacer.Pacer(
+            store=pacing_store.Store(self.pool, worker=f"h/{self.slot}"),
+            limits=dict.fromkeys(outcome.Role, limit),
         )
 
     def note(self, event: str, **fields: Any) -> None:

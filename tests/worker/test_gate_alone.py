@@ -14,6 +14,7 @@ from noggin_mp.domain import breaker, holds, outcome
 from noggin_mp.store import breaker as store
 from noggin_mp.store import session
 from noggin_mp.worker import gate as gates
+from noggin_mp.worker import verdicts
 from tests.support import postgres
 from tests.support.wait import until
 
@@ -261,21 +262,45 @@ def test_quarantine_holds_one_process_and_ends_with_its_own_trial(
     assert store.show(conn)[0]["quarantined"] == 0
 
 
+def examine(bench: Bench, result: verdicts.Result) -> None:
+    until(bench.gate.exams.due)
+    granted = bench.gate.exams.begin()
+    assert granted is not None
+    bench.gate.exams.end(*granted, result, reason="x", tip="good")
+
+
 def test_auth_stop_refuses_at_once_until_the_token_changes_and_then_tries_it_once(
     make: Make,
 ) -> None:
     bench = make()
     assert bench.send(outcome.Kind.AUTH).why == "auth_stop"
     assert bench.refusal(give_up_s=60) == ("auth_stop", math.inf)
+    assert not bench.gate.exams.due()
     bench.token[0] = "wrong"
-    assert bench.gate.probe_due(ROLE)
-    assert not bench.send(outcome.Kind.AUTH).charged
+    assert bench.refusal() == ("closed", math.inf)  # it waits for the test
+    assert bench.gate.shut()
+    examine(bench, "refused")
+    assert bench.refusal(give_up_s=60)[0] == "auth_stop"
+    bench.token[0] = "old"
     assert bench.refusal(give_up_s=60)[0] == "auth_stop"
     bench.token[0] = "right"
-    permit = bench.acquire(10)
-    assert (permit.probe, permit.scope) == (True, HOST)
-    bench.gate.report(permit, outcome.Attempt(kind=OK, role=ROLE, reason="ok"), tip="t")
+    examine(bench, "success")
     assert not bench.acquire(10).probe
+
+
+def test_exam_is_one_for_the_whole_fleet_and_not_repeated_at_once_when_it_taught_nothing(
+    make: Make,
+) -> None:
+    bench, other = make(), make(worker="h/1")
+    bench.send(outcome.Kind.AUTH)
+    bench.token[0] = other.token[0] = "new"
+    other.beat()
+    granted = bench.gate.exams.begin()
+    assert granted is not None
+    assert other.gate.exams.begin() is None
+    bench.gate.exams.end(*granted, "inconclusive", reason="http_503", tip="good")
+    assert not bench.gate.exams.due()
+    assert bench.refusal() == ("closed", math.inf)
 
 
 def test_abandon_gives_the_probe_to_the_next(make: Make, conn: session.Connection) -> None:

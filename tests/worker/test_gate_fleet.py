@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from noggin_mp.store import breaker as store
-from noggin_mp.store import session
+from noggin_mp.store import history, session
 from tests.support.wait import until
 
 API = "api.example:api"
@@ -163,7 +163,7 @@ def test_fleet_trips_within_its_leak_bound_when_every_request_fails(
     fleet.start(8, threads=1)
     fleet.mood("fail")
     until(all_of(fleet, "open", 8))
-    [trip] = [e for e in store.events(conn, limit=99) if e["event_type"] == "trip"]
+    [trip] = [e for e in history.events(conn, limit=99) if e["event_type"] == "trip"]
     assert trip["details"]["streak"] >= 8  # max(fail_max, busy workers)
     failed = [e for e in fleet.events("verdict", mood="fail") if e["why"] != "probe"]
     assert len(failed) <= 8 + 2 * 8

@@ -1,0 +1,1 @@
+"""Long randomised fault runs, outside the suite: `make faults`."""

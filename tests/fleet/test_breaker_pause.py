@@ -1,0 +1,79 @@
+"""429: nobody of two hosts asks before the pause is over, whatever Retry-After says."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import fleet, hosts
+
+WORK = ["--types", "TA", "--latency-ms", "60", "--missing", "0"]
+CAP_S, DEFAULT_S = 6, 1
+POLICY = {**hosts.FAST, "retry_after_cap_s": CAP_S, "pause_default_s": DEFAULT_S}
+CASES = [
+    ("5", 5.0),
+    ("date:5", 4.0),  # a date has whole seconds
+    ("-5", DEFAULT_S),
+    ("soon", DEFAULT_S),
+    ("1.5", 2.0),
+    ("999999999", CAP_S),
+]
+
+
+@pytest.mark.slow
+def test_pause_is_kept_by_two_hosts_whatever_retry_after_says(
+    tmp_path: Path, migrated: str
+) -> None:
+    with fleet.simulator(tmp_path, tips=2500, options=WORK) as api:
+        sites = [hosts.site(tmp_path, migrated, api, one, breaker=POLICY) for one in ("ann", "bob")]
+        sites[0].ok("import", str(tmp_path / "export.csv"))
+        with hosts.running(sites):
+            hosts.progress(sites[0], 30)
+            for value, least_s in CASES:
+                _check_pause(sites[0], api, value, least_s)
+    assert hosts.charged(sites[0]) == []
+
+
+def _check_pause(site: fleet.Site, api: fleet.Simulator, value: str, least_s: float) -> None:
+    known, begun_ns = hosts.event(site, "pause").get("id", 0), time.monotonic_ns()
+    api.control(body={"mode": "429", "retry_after": value})
+    hosts.until(lambda: hosts.event(site, "pause").get("id", 0) > known)
+    api.control(body={"mode": "ok"})
+    paused = hosts.event(site, "pause")
+    hosts.until(
+        lambda: [one for one in api.log(since_ns=paused["at_ns"]) if one["status"] == 200],
+        what="the first request after the pause",
+    )
+    requests = api.log(since_ns=begun_ns - 10**9)
+    throttled = [one for one in requests if one["status"] == 429 and one["end_ns"] > begun_ns]
+    last_ns = max(one["end_ns"] for one in throttled)
+    first_ns = min(one["start_ns"] for one in requests if one["start_ns"] > last_ns)
+    in_flight = [one for one in throttled if one["start_ns"] > paused["at_ns"]]
+    kept_s = (first_ns - last_ns) / 1e9
+    print(
+        f"Retry-After {value}: {len(throttled)} answers, {len(in_flight)} begun after the pause was"
+        f" known, nothing for {kept_s:.2f} s"
+    )
+    assert len(throttled) <= 16  # the threads of both hosts
+    assert kept_s >= least_s - 0.02
+    assert kept_s < least_s + 4  # it ends, and the cap holds
+
+
+def test_tip_pays_for_its_third_429_when_others_succeed(tmp_path: Path, migrated: str) -> None:
+    with fleet.simulator(tmp_path, tips=120, options=WORK) as api:
+        site = hosts.site(tmp_path, migrated, api, "ann", breaker=POLICY)
+        site.ok("import", str(tmp_path / "export.csv"))
+        tip = site.value("SELECT tip FROM noggin_data OFFSET 20 LIMIT 1")
+        api.control(body={"mode": "429", "retry_after": "1", "match": {"tip": tip}})
+        with hosts.running([site]):
+            hosts.until(lambda: hosts.charged(site), timeout_s=30)
+            asked = _asked(api, tip)
+            assert hosts.charged(site)[0][0] == tip
+            assert len(asked) >= 3
+            hosts.until(lambda: hosts.done(site) == 119, timeout_s=30)
+    assert [one for one, _ in hosts.charged(site)] == [tip]
+
+
+def _asked(api: fleet.Simulator, tip: str) -> list[dict[str, Any]]:
+    return [one for one in api.log() if one["tip"] == tip]

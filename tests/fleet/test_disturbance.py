@@ -1,0 +1,183 @@
+"""The database and its operators disturb a run: it goes on, nobody pays, nothing is done twice."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from noggin_mp.store import embedded, queue, schema, session
+from noggin_mp.supervisor import holdings
+from tests.support import fleet, hosts, postgres, truth, wait
+
+WORK = ["--latency-ms", "20-40", "--missing", "0"]
+
+
+@contextmanager
+def at_work(
+    folder: Path, dsn: str, *words: str, tips: int
+) -> Iterator[tuple[fleet.Site, "subprocess.Popen[bytes]"]]:
+    """A fleet some TIPs into its work; every settle is counted."""
+    with fleet.simulator(folder, tips=tips, options=WORK) as api:
+        site = hosts.site(folder, dsn, api, "here", fleet={"grace_s": 10})
+        site.ok("import", str(folder / "export.csv"))
+        with site.connect() as connection:
+            connection.execute(truth.COUNT_SETTLES)
+        process = site.start("run", *words)
+        try:
+            hosts.progress(site, 20, timeout_s=30)
+            yield site, process
+        finally:
+            process.kill()
+            process.wait(10)
+
+
+def check(site: fleet.Site, tips: int) -> None:
+    """Every TIP is done, settled once, with its files; nobody paid, not even an interruption."""
+    truth.check_done(site, tips=tips)
+    check_unpaid(site)
+
+
+def check_unpaid(site: fleet.Site) -> None:
+    """No TIP was charged or taken away from a living worker; nothing is leased."""
+    assert hosts.charged(site) == []
+    assert site.value("SELECT max(interruptions) FROM noggin_data") == 0
+    assert site.value("SELECT count(*) FROM lease") == 0
+
+
+@pytest.mark.slow
+def test_fleet_goes_on_when_postgres_is_restarted_fast_and_at_once() -> None:
+    folder = postgres.scratch()
+    state = folder / "server"
+    settings = {**postgres.FAST, "synchronous_commit": "on"}  # what is acknowledged is kept
+    dsn = embedded.ensure_running(state, settings=settings)
+    try:
+        with session.connect(dsn, schema=postgres.SCHEMA, application_name="tests") as connection:
+            schema.migrate(connection, schema=postgres.SCHEMA)
+        with at_work(folder, dsn, "--until-drained", "--horizon", "30", tips=150) as (site, run):
+            for sign in (signal.SIGINT, signal.SIGQUIT):
+                _end(state, sign)
+                embedded.ensure_running(state, settings=settings)
+                hosts.progress(site, 20)
+            assert run.wait(60) == 0, site.log[-3000:]
+            check(site, 150)
+            assert site.log.count('"worker_started"') == 2  # nobody died of it
+    finally:
+        embedded.destroy(state)
+        shutil.rmtree(holdings.metrics_folder(folder / "here" / "state"), ignore_errors=True)
+
+
+def _end(state: Path, sign: signal.Signals) -> None:
+    """End the server. Source: the manual, 18.5: INT is a fast shutdown, QUIT an immediate one."""
+    server = embedded.status(state)
+    assert server is not None
+    assert server.pid is not None
+    os.kill(server.pid, sign)
+    fleet.gone(server.pid, timeout_s=20)
+
+
+@pytest.mark.slow
+def test_fleet_works_on_when_its_listeners_are_ended_again_and_again(
+    tmp_path: Path, migrated: str
+) -> None:
+    words = ("--until-drained", "--horizon", "10")
+    with at_work(tmp_path, migrated, *words, tips=130) as (site, run):
+        cut = (
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'noggin-mp/here/%/listen'"
+            " AND datname = current_database()"
+        )
+        ended = 0
+        for _ in range(5):
+            ended += site.value(cut)
+            hosts.progress(site, 10)
+        assert ended >= 5
+        assert run.wait(60) == 0, site.log[-3000:]
+        check(site, 130)
+
+
+@pytest.mark.slow
+def test_worker_returns_a_lease_of_its_own_that_it_was_never_told_of(
+    tmp_path: Path, migrated: str
+) -> None:
+    with at_work(tmp_path, migrated, "--workers", "1", tips=80) as (site, _):
+        with site.connect() as connection:
+            row = connection.execute(
+                "SELECT host, slot, instance::text, boot FROM fleet_workers"
+            ).fetchone()
+            assert row is not None
+            names = ("host", "slot", "instance", "boot")
+            holder = queue.Holder(**dict(zip(names, row, strict=True)))
+            lost = queue.lease(connection, holder=holder, cursor=queue.Cursor(), k=9, lease_s=3600)
+            assert lost.items
+            connection.execute(  # as if the answer had died with the session
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'noggin-mp/here/0' AND datname = current_database()"
+            )
+        wait.until(lambda: hosts.done(site) == 80, timeout_s=40, what="the lost ones as well")
+        check_unpaid(site)
+
+
+@pytest.mark.slow
+def test_fleet_drains_within_grace_when_it_is_told_to_end(tmp_path: Path, migrated: str) -> None:
+    with at_work(tmp_path, migrated, tips=300) as (site, run):
+        run.terminate()
+        assert run.wait(15) == 0, site.log[-3000:]
+        done = hosts.done(site)
+        assert 20 <= done < 300
+        check_unpaid(site)
+        assert site.value("SELECT count(*) FROM ready JOIN noggin_data USING (tip, gen)") == (
+            300 - done
+        )
+        assert not [path for path in site.output.rglob("*") if path.name.endswith(".tmp")]
+
+
+@pytest.mark.slow
+def test_fleet_steps_over_the_rows_of_a_long_update(tmp_path: Path, migrated: str) -> None:
+    words = ("--until-drained", "--horizon", "10")
+    with at_work(tmp_path, migrated, *words, tips=140) as (site, run):
+        with site.connect() as operator, operator.transaction():
+            operator.execute(
+                "CREATE TEMP TABLE mine AS SELECT tip FROM noggin_data"
+                " WHERE processing_status = 'pending' ORDER BY tip DESC LIMIT 60"
+            )
+            operator.execute(
+                "UPDATE noggin_data SET inspected_by = 'me' WHERE tip IN (SELECT tip FROM mine)"
+            )
+            # While they are held, all the others get done.
+            wait.until(lambda: hosts.done(site) >= 80, timeout_s=40, what="the other 80")
+            assert run.poll() is None
+        assert run.wait(60) == 0, site.log[-3000:]
+        check(site, 140)
+
+
+@pytest.mark.slow
+def test_two_hosts_share_the_work_and_settle_nothing_twice(tmp_path: Path, migrated: str) -> None:
+    with fleet.simulator(tmp_path, tips=160, options=WORK) as api:
+        sites = [hosts.site(tmp_path, migrated, api, name) for name in ("ann", "bob")]
+        sites[0].ok("import", str(tmp_path / "export.csv"))
+        with sites[0].connect() as connection:
+            connection.execute(truth.COUNT_SETTLES)
+        runs = [one.start("run", "--until-drained", "--horizon", "10") for one in sites]
+        try:
+            assert [run.wait(60) for run in runs] == [0, 0], sites[0].log[-2000:]
+        finally:
+            for run in runs:
+                run.kill()
+                run.wait(10)
+        assert hosts.done(sites[0]) == 160
+        check_unpaid(sites[0])
+        twice = "SELECT count(*) FROM (SELECT FROM settled GROUP BY tip HAVING count(*) > 1) AS t"
+        assert sites[0].value(twice) == 0
+        shares = sites[0].value(
+            "SELECT array_agg(host ORDER BY host) FROM ("
+            " SELECT split_part(worker_id, '/', 1) AS host FROM noggin_data"
+            " GROUP BY 1 HAVING count(*) >= 10) AS w"
+        )
+        assert shares == ["ann", "bob"]
+        files = [path for one in sites for path in one.output.rglob("*.*") if path.is_file()]
+        assert len({path.relative_to(path.parents[3]) for path in files}) == len(files)

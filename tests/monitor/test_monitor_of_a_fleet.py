@@ -1,0 +1,178 @@
+"""The monitor of a real fleet over HTTP: exact counters, no dips, the truth about the database."""
+
+import itertools
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import which
+
+import psycopg
+import pytest
+from psycopg import conninfo, sql
+
+from tests.support import fleet, scrape, wait
+
+MONITOR = {"bind": "127.0.0.1:0"}
+
+
+def left(site: fleet.Site) -> int:
+    """How many TIPs are neither complete nor known not to exist."""
+    found: int = site.value(
+        "SELECT count(*) FROM noggin_data WHERE processing_status NOT IN ('complete', 'not_found')"
+    )
+    return found
+
+
+def test_metrics_agree_with_the_simulator_to_the_request_and_the_byte(
+    tmp_path: Path, migrated: str
+) -> None:
+    options = ["--faults", "429=4%,500=4%,html=3%,api.nul=2%", "--retry-after-max", "1"]
+    with fleet.simulator(tmp_path, tips=40, options=options) as api:
+        site = fleet.Site(tmp_path, migrated, api, monitor=MONITOR)
+        with fleet.running(site, "--workers", "2", "--threads", "4"):
+            pages = scrape.pages(site)
+            wait.until(lambda: len(fleet.workers(site)) == 2, timeout_s=20)
+            _starts_at_zero(pages, api.base_url.rpartition("/")[2].partition(":")[0])
+            site.ok("import", str(tmp_path / "export.csv"))
+            wait.until(lambda: left(site) == 0, timeout_s=60, what="all TIPs done")
+            _counts(site, pages, api)
+            _promtool(pages)
+            assert pages.get("/healthz") == (200, "ok\n")
+
+
+def _starts_at_zero(pages: scrape.Pages, host: str) -> None:
+    def there() -> bool:
+        series = pages.series()
+        return all(series.of("requests_total", worker=worker) for worker in "01")
+
+    wait.until(there, timeout_s=10, what="series of both workers")
+    series = pages.series()
+    for worker in "01":
+        for role in ("api", "media"):
+            same = {"worker": worker, "host": host, "role": role}
+            assert len(series.of("requests_total", **same)) == 9
+            assert series.sum("requests_total", **same) == 0
+            assert series.sum("request_failures_total", **same, reason="http_500") == 0
+            assert series.sum("downloaded_bytes_total", worker=worker, role=role) == 0
+            scope = f"{host}:{role}"
+            assert series.sum("breaker_opens_total", worker=worker, scope=scope) == 0
+            assert series.sum("gate_wait_seconds_total", worker=worker, scope=scope) == 0
+            assert series.sum("breaker_state", scope=scope) == 0
+        assert series.sum("tips_total", worker=worker, type="LCD", outcome="complete") == 0
+        assert series.sum("attachments_total", worker=worker, outcome="published") == 0
+        assert series.sum("lease_lost_total", worker=worker) == 0
+    for state in ("ready", "later", "leased", "dead"):
+        assert len(series.of("queue_tips", state=state)) == 7  # six types and `unknown`
+        assert series.sum("queue_tips", state=state) == 0
+
+
+def _counts(site: fleet.Site, pages: scrape.Pages, api: fleet.Simulator) -> None:
+    series, stats, log = pages.series(), api.stats, api.log()
+    assert series.sum("requests_total") == stats["requests"] == len(log)
+    for role in ("api", "media"):
+        assert series.sum("requests_total", role=role) == stats[role]
+        sent = sum(entry["bytes"] for entry in log if entry["role"] == role)
+        assert series.sum("downloaded_bytes_total", role=role) == sent
+        count = series.sum("request_duration_seconds_count", role=role)
+        assert count == stats[role]
+    for outcome, status in (("rate_limited", "429"), ("server_error", "500"), ("not_found", "404")):
+        assert series.sum("requests_total", outcome=outcome) == stats["by_status"].get(status, 0)
+    by_fault = stats["by_fault"]
+    assert series.sum("requests_total", outcome="bad_content") == (
+        by_fault.get("html", 0) + by_fault.get("nul", 0)
+    )
+    assert series.sum("requests_total") - series.sum("requests_total", outcome="success") == (
+        series.sum("request_failures_total")
+    )
+    files = site.value("SELECT count(*) FROM attachments WHERE attachment_status = 'complete'")
+    assert series.sum("attachments_total", outcome="published") >= files
+    assert series.sum("tips_total", outcome="complete") == site.value(
+        "SELECT count(*) FROM noggin_data WHERE processing_status = 'complete'"
+    )
+    assert series.sum("attachment_size_bytes_count") == (
+        series.sum("attachments_total", outcome="published")
+    )
+
+
+def _promtool(pages: scrape.Pages) -> None:
+    """What Prometheus's own checker says of a live scrape; told when it is not there."""
+    promtool = which("promtool")
+    if promtool is None:
+        print("SKIPPED: promtool is not installed, so it has not checked the live scrape")
+        return
+    text = pages.get("/metrics")[1]
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_counters_never_fall_when_a_worker_is_killed(tmp_path: Path, migrated: str) -> None:
+    with fleet.simulator(tmp_path, tips=400, options=["--latency-ms", "20"]) as api:
+        site = fleet.Site(tmp_path, migrated, api, monitor=MONITOR)
+        site.ok("import", str(tmp_path / "export.csv"))
+        with fleet.running(site, "--workers", "2", "--threads", "4"):
+            pages = scrape.pages(site)
+            wait.until(lambda: pages.series().sum("requests_total", worker="0") > 20, timeout_s=20)
+            killed = fleet.workers(site)[0]
+            before = pages.series()
+            os.kill(killed, signal.SIGKILL)
+            seen = [before]
+
+            def back() -> bool:
+                seen.append(pages.series())
+                grown = seen[-1].sum("requests_total", worker="0")
+                return grown > before.sum("requests_total", worker="0") + 20
+
+            wait.until(back, timeout_s=20, what="the successor goes on counting")
+            assert fleet.workers(site)[0] != killed
+    for earlier, later in itertools.pairwise(seen):
+        for series, value in earlier.values.items():
+            if series[0].endswith(("_total", "_count", "_bucket", "_sum")):
+                assert later.values[series] >= value, series
+
+
+@contextmanager
+def locked_out(dsn: str) -> Iterator[None]:
+    """A database that lets nobody in, and has put everybody out."""
+    name = str(conninfo.conninfo_to_dict(dsn)["dbname"])
+    with psycopg.connect(conninfo.make_conninfo(dsn, dbname="postgres"), autocommit=True) as admin:
+        allow = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
+        admin.execute(allow.format(sql.Identifier(name), sql.SQL("false")))
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+        try:
+            yield
+        finally:
+            admin.execute(allow.format(sql.Identifier(name), sql.SQL("true")))
+
+
+@pytest.mark.slow
+def test_health_and_gauges_tell_when_the_database_goes_and_comes_back(
+    tmp_path: Path, migrated: str
+) -> None:
+    with fleet.simulator(tmp_path, tips=10) as api:
+        site = fleet.Site(tmp_path, migrated, api, monitor=MONITOR)
+        with fleet.running(site, "--workers", "1", "--threads", "2"):
+            pages = scrape.pages(site)
+            wait.until(lambda: pages.status("/healthz") == 200, timeout_s=20)
+            children = fleet.workers(site)
+            with locked_out(migrated):
+                wait.until(lambda: pages.status("/healthz") == 503, timeout_s=30)
+                assert "not currently accepting connections" in pages.get("/healthz")[1]
+                assert pages.status("/readyz") == 503
+                code, text = pages.get("/")
+                assert (code, "not currently accepting" in text) == (200, True)
+                series = pages.series()
+                for gauge in ("queue_tips", "queue_oldest_ready_seconds", "breaker_state"):
+                    assert series.of(gauge) == {}
+                assert series.of("requests_total")  # what the files hold is shown all the same
+            wait.until(lambda: pages.status("/healthz") == 200, timeout_s=30)
+            assert pages.series().of("queue_tips")
+            assert fleet.workers(site) == children  # nobody had to die for it
+            site.ok("import", str(tmp_path / "export.csv"))
+            wait.until(lambda: left(site) == 0, timeout_s=30)

@@ -1,0 +1,82 @@
+"""The status page and its data: over HTTP, and as a browser shows it."""
+
+import json
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from noggin_mp.store import breaker, fleet, queue, session
+from tests.monitor.conftest import Alone
+from tests.support import scrape
+from tests.support.wait import until
+
+NASTY = "<script>document.title='hacked'</script>"
+
+
+@pytest.fixture
+def pages(alone: Alone, conn: session.Connection) -> Iterator[scrape.Pages]:
+    """A lone monitor of a database with something to show."""
+    conn.execute(
+        "INSERT INTO noggin_data (tip, processing_status, permanently_failed) VALUES"
+        " ('a', 'complete', false), ('b', 'not_found', false), ('c', 'pending', false),"
+        " ('d', 'partial', true)"
+    )
+    holder = queue.Holder(host=NASTY, slot=3, instance=str(uuid.uuid4()), boot=1)
+    fleet.register(conn, holder=holder, pid=1, version="1")
+    breaker.force(conn, scope="127.0.0.1:api", verb="open", who="me", reason=NASTY, seconds=60)
+    with alone() as (_, found):
+        yield found
+
+
+def test_pages_agree_on_what_there_is(pages: scrape.Pages) -> None:
+    code, text = pages.get("/status.json")
+    view = json.loads(text)
+    assert (code, view["schema_version"], view["host"]) == (200, 1, "alone")
+    assert (view["done"], view["total"], view["tips"]["permanently_failed"]) == (2, 4, 1)
+    assert view["queue"] == {"ready": 1, "later": 0, "leased": 0}
+    assert view["breakers"][0]["state"] == "forced_open"
+    assert view["workers"][0]["slot"] == 3
+    assert [one["code"] for one in view["reasons"]] == ["breaker.forced_open"]
+    assert "tips.dead" in [one["code"] for one in view["notes"]]
+    code, text = pages.get("/healthz")
+    assert (code, text.startswith("breaker.forced_open: ")) == (503, True)
+    code, text = pages.get("/")
+    assert code == 200
+    assert "2 of 4 TIPs are done" in text
+    assert NASTY not in text  # what others wrote is text, not markup
+    assert pages.status("/readyz") == 200
+    assert pages.status("/nothing") == 404
+
+
+def test_a_stale_supervisor_file_says_nothing_about_a_lone_monitor(
+    tmp_path: Path, alone: Alone, conn: session.Connection
+) -> None:
+    with alone() as (_, pages):
+        holder = queue.Holder(host="alone", slot=0, instance=str(uuid.uuid4()), boot=1)
+        fleet.register(conn, holder=holder, pid=1, version="1")
+        until(lambda: pages.get("/healthz") == (200, "ok\n"), timeout_s=15)
+        stale = {"pid": 999999, "state": "stopped", "slots": [], "config_error": "old"}
+        (tmp_path / "alone" / "state" / "supervisor.json").write_text(json.dumps(stale))
+        assert "stopped" not in pages.get("/healthz")[1]
+        assert "old" not in pages.get("/")[1]
+
+
+def test_a_browser_shows_the_page(pages: scrape.Pages, tmp_path: Path) -> None:
+    browser = scrape.chromium()
+    if browser is None:
+        pytest.skip("NOT TESTED: no Chromium here, so no browser has opened the status page")
+    common = [
+        str(browser), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        f"--user-data-dir={tmp_path / 'browser'}", "--window-size=1200,900",
+    ]  # fmt: skip
+    done = subprocess.run(
+        [*common, f"--screenshot={tmp_path / 'page.png'}", "--dump-dom", f"http://{pages.address}/"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "<title>needs attention · noggin_mp alone</title>" in done.stdout
+    assert "forced open" in done.stdout
+    assert "&lt;script&gt;" in done.stdout

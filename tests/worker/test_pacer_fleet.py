@@ -1,0 +1,50 @@
+"""Slots of several real processes on one database: the pace is the fleet's."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from noggin_mp.domain import pacing
+from tests.support.wait import until
+
+RATE = "20/s, 90/5s"
+GRANTS = 120
+
+
+def _grants(journal: Path) -> list[dict[str, float]]:
+    lines = journal.read_bytes().rpartition(b"\n")[0].splitlines()
+    return [event for event in map(json.loads, lines) if event["event"] == "begun"]
+
+
+def test_gates_keep_every_window_when_four_processes_have_more_work_than_slots(
+    migrated: str, tmp_path: Path
+) -> None:
+    journal, mood = tmp_path / "journal", tmp_path / "mood"
+    journal.touch()
+    mood.write_text("ok")
+    members = []
+    for slot in range(4):
+        arguments = {
+            "dsn": migrated, "slot": slot, "threads": 8, "policy": {}, "rate": RATE,
+            "journal": str(journal), "mood": str(mood),
+        }  # fmt: skip
+        members.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.support.gate_host", json.dumps(arguments)],
+                stdin=subprocess.PIPE,
+                cwd=Path(__file__).parents[2],
+            )
+        )
+    until(lambda: len(_grants(journal)) >= GRANTS, timeout_s=60, every_s=0.2)
+    for member in members:
+        assert member.stdin is not None
+        member.stdin.close()
+    assert [member.wait(timeout=30) for member in members] == [0] * 4
+
+    grants = _grants(journal)
+    assert {grant["slot"] for grant in grants} == {0, 1, 2, 3}
+    times = sorted(grant["at"] for grant in grants)
+    for window in pacing.parse(RATE):
+        spans = [b - a for a, b in zip(times, times[window.limit :], strict=False)]
+        assert min(spans) >= window.seconds, window
