@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from noggin_mp.store import embedded
+
 REPO = Path(__file__).resolve().parents[2]
 
 
@@ -72,3 +74,5 @@ def test_demo_runs_from_the_wheel_in_an_empty_folder(installed: Path, tmp_path: 
         assert list((tmp_path / "var" / "output").rglob("*_inspection_data.txt"))
     finally:
         subprocess.run([installed, "db", "stop"], cwd=tmp_path, env=environment, check=True)
+        # Below a folder that only root may enter, the server lies elsewhere: leave nothing there.
+        embedded.destroy(tmp_path / "var" / "state")
