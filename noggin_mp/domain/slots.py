@@ -47,7 +47,7 @@ class Sign(StrEnum):
 class Rules:
     """The numbers of supervision, in seconds unless the name says otherwise.
 
-    Source: design page 6; grace and watchdog come from the settings.
+    Grace and watchdog come from the settings.
     """
 
     grace_s: float = 30.0

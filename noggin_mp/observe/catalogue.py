@@ -1,6 +1,6 @@
 """Every metric there is, in one table: name, type, labels, buckets, help, and who writes it.
 
-Names, labels and buckets are an interface: dashboards and rules use them. Source: design page 7.
+Names, labels and buckets are an interface: dashboards and rules use them.
 """
 
 from collections.abc import Iterable
