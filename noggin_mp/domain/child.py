@@ -12,8 +12,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the supervisor wants of a living child: a fixed word, and what belongs to it."""
+
+    name: str
+    body: object = None
+
+
 def _never() -> bool:
     return False
+
+
+def _none() -> list[Order]:
+    return []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +57,10 @@ class ChildContext:
     """Sleep until a stop is asked (True) or so many seconds passed (False); any thread may call."""
     aborting: Callable[[], bool] = _never
     """True once QUIT was received: hand leases back uncharged now, do not finish jobs."""
+    orders: Callable[[], list[Order]] = _none
+    """What the supervisor ordered since the last call; never blocks; for one thread."""
+    orders_fd: int | None = None
+    """Readable when `orders` has something to give."""
     until_drained: bool = False
     horizon_s: float = 0.0
     listen_fd: int | None = None

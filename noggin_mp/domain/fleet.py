@@ -5,11 +5,13 @@ randomness, and carries out the actions that come back.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 
-from noggin_mp.domain import child, errors, slots
+from noggin_mp.domain import actions, child, ending, errors, slots
 
+Action = actions.Action
+Phase = actions.Phase
+Signal = actions.Signal
+Spawn = actions.Spawn
 ChildContext = child.ChildContext
 ChildKind = slots.ChildKind
 
@@ -20,42 +22,13 @@ Source: the command line's exit codes: usage; config, schema or input; credentia
 """
 
 EXIT_NEEDS_ATTENTION = 1
-EXIT_INTERRUPTED = 130
-
-THIRD_INTERRUPT_S = 2.0
+EXIT_INTERRUPTED = ending.EXIT_INTERRUPTED
 
 MONITOR_LAST_S = 2.0
 """The monitor serves until the workers are gone, or until this long before the drain's deadline."""
 
 _WORKING = frozenset({slots.SlotState.STARTING, slots.SlotState.RUNNING})
 _SETTLED = frozenset({slots.SlotState.RUNNING, slots.SlotState.PARKED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spawn:
-    """Fork a tenant for this slot."""
-
-    slot: slots.Slot
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signal:
-    """Send a signal to this slot's tenant."""
-
-    slot: slots.Slot
-    sign: slots.Sign
-
-
-Action = Spawn | Signal
-
-
-class Phase(StrEnum):
-    """Where the fleet as a whole is; the values are supervisor.json's `state`."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    DRAINING = "draining"
-    STOPPED = "stopped"
 
 
 class Fleet:
@@ -78,17 +51,12 @@ class Fleet:
         """`finite`: a worker that ends with 0 has done its share and is not replaced."""
         self.rules = rules
         self.phase = Phase.STARTING
-        self.exit_code = 0
-        self.reason = ""
-        self.error: errors.NogginError | None = None
         self.generation = 0
+        self._ending = ending.Ending()
         self._jitter = jitter
         self._until_drained = until_drained
         self._finite = finite
-        self._deadline: float | None = None
         self._decided_at: float | None = None
-        self._interrupts = 0
-        self._aborted_at: float | None = None
         self._monitor = slots.Slot(kind=ChildKind.MONITOR, number=0) if monitor else None
         self._workers = {n: slots.Slot(kind=ChildKind.WORKER, number=n) for n in range(workers)}
 
@@ -97,6 +65,21 @@ class Fleet:
         yield from (slot for _, slot in sorted(self._workers.items()))
         if self._monitor is not None:
             yield self._monitor
+
+    @property
+    def exit_code(self) -> int:
+        """What the supervisor will exit with."""
+        return self._ending.exit_code
+
+    @property
+    def reason(self) -> str:
+        """Why the fleet ends, as a sentence; empty while it does not."""
+        return self._ending.reason
+
+    @property
+    def error(self) -> errors.NogginError | None:
+        """What ends the fleet, when that is a fault that no trying again could heal."""
+        return self._ending.error
 
     @property
     def target(self) -> int:
@@ -151,44 +134,43 @@ class Fleet:
     def told_fatal(self, *, now: float, error: errors.NogginError) -> None:
         """No use in trying again: `error` ends the fleet, unless it is ending already."""
         if self.phase is not Phase.DRAINING:
-            self.error = error
+            self._ending.error = error
             self.drain(now=now, exit_code=error.exit_code, reason=str(error))
 
     def drain(self, *, now: float, exit_code: int, reason: str) -> None:
         """Let everybody finish within grace, then end with `exit_code`; the first call stands."""
         if self.phase is Phase.DRAINING:
             return
-        self.phase, self.exit_code, self.reason = Phase.DRAINING, exit_code, reason
-        self._deadline = now + self.rules.grace_s
+        self.phase = Phase.DRAINING
+        deadline = now + self.rules.grace_s
+        self._ending.begin(exit_code=exit_code, reason=reason, deadline=deadline)
         for slot in self:
             slot.wanted = False
 
     def abort(self, *, now: float) -> tuple[Action, ...]:
         """End at once: QUIT, on which children hand back what they hold, and KILL soon after."""
         self.drain(now=now, exit_code=EXIT_INTERRUPTED, reason="interrupted")
-        self.exit_code = EXIT_INTERRUPTED
-        latest = now + self.rules.abort_s
-        self._deadline = latest if self._deadline is None else min(self._deadline, latest)
+        deadline = self._ending.hurry(latest=now + self.rules.abort_s)
         for slot in self._live():
-            slot.asked_to_end(deadline=self._deadline)
+            slot.asked_to_end(deadline=deadline)
         return tuple(Signal(slot=slot, sign=slots.Sign.QUIT) for slot in self._live())
 
     def kill(self, *, now: float) -> tuple[Action, ...]:
         """End by force."""
         self.drain(now=now, exit_code=EXIT_INTERRUPTED, reason="interrupted")
-        self.exit_code = EXIT_INTERRUPTED
+        self._ending.hurry(latest=now)
         return tuple(Signal(slot=slot, sign=slot.kill()) for slot in self._live())
 
     def interrupted(self, *, now: float) -> tuple[Action, ...]:
         """Account for Ctrl-C: the first drains, the second aborts, a third soon after it kills."""
-        self._interrupts += 1
-        if self._interrupts == 1:
-            self.drain(now=now, exit_code=0, reason="interrupted")
-            return ()
-        since, self._aborted_at = self._aborted_at, now
-        if since is not None and now - since <= THIRD_INTERRUPT_S:
-            return self.kill(now=now)
-        return self.abort(now=now)
+        match self._ending.interrupted(now=now):
+            case ending.Haste.KILL:
+                return self.kill(now=now)
+            case ending.Haste.ABORT:
+                return self.abort(now=now)
+            case ending.Haste.DRAIN:
+                self.drain(now=now, exit_code=0, reason="interrupted")
+                return ()
 
     def resize(self, workers: int, *, now: float) -> None:
         """Want this many worker slots: new ones wait for a spawn, the highest drain."""
@@ -250,19 +232,19 @@ class Fleet:
         return Signal(slot=slot, sign=slots.Sign.TERM)
 
     def _monitor_deadline(self) -> float | None:
-        if self._deadline is None:
+        if self._ending.deadline is None:
             return None
-        return self._deadline - min(MONITOR_LAST_S, self.rules.grace_s / 2)
+        return self._ending.deadline - min(MONITOR_LAST_S, self.rules.grace_s / 2)
 
     def _decide_draining(self, now: float) -> list[Action]:
-        assert self._deadline is not None, "a draining fleet has a deadline"
+        assert self._ending.deadline is not None, "a draining fleet has a deadline"
         workers = [slot for slot in self._workers.values() if slot.live]
         ending = [slot for slot in workers if slot.state in _WORKING]
         if self._monitor is not None and self._monitor.state in _WORKING:
             last_call = self._monitor_deadline()
             if not workers or (last_call is not None and now >= last_call):
                 ending.append(self._monitor)
-        return [self._end(slot, deadline=self._deadline) for slot in ending]
+        return [self._end(slot, deadline=self._ending.deadline) for slot in ending]
 
     def _decide_retiring(self, now: float) -> list[Action]:
         return [

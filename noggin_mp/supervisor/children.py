@@ -12,10 +12,22 @@ from typing import NoReturn
 
 from noggin_mp.domain import errors, fleet, slots
 from noggin_mp.observe import logs
-from noggin_mp.supervisor import kernel, messages, signals
+from noggin_mp.supervisor import kernel, messages, orders, signals
 
 Entry = Callable[[fleet.ChildContext], int]
-MakeContext = Callable[[signals.Stop, messages.Sender, int | None], fleet.ChildContext]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """A child's ends of everything that it shares with its parent."""
+
+    stop: signals.Stop
+    sender: messages.Sender
+    tray: orders.Tray
+    listen_fd: int | None
+
+
+MakeContext = Callable[[Ends], fleet.ChildContext]
 
 BUG_EXIT_CODE = errors.NogginError.exit_code
 _FLUSH_S = 1.0
@@ -30,10 +42,12 @@ class Tenant:
     pid: int
     pidfd: int | None
     receiver: messages.Receiver
+    desk: orders.Desk
 
     def close(self) -> None:
         """Close the handles; also in a sibling, which has no use for them."""
         os.close(self.receiver.fd)
+        os.close(self.desk.fd)
         if self.pidfd is not None:
             os.close(self.pidfd)
 
@@ -68,6 +82,7 @@ def fork(
     if count != 1:
         raise RuntimeError(f"the supervisor must have one thread to fork, it has {count}")
     read_fd, write_fd = os.pipe()
+    tray_fd, desk_fd = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
     parent_pid = os.getpid()
@@ -75,14 +90,19 @@ def fork(
     try:
         pid = os.fork()
         if pid == 0:
-            _live(entry, make_context, parent_pid, (read_fd, write_fd), life_fd, release)
+            for fd in (read_fd, desk_fd):
+                os.close(fd)
+            _live(entry, make_context, parent_pid, (write_fd, tray_fd), life_fd, release)
     except OSError:
         os.close(read_fd)
+        os.close(desk_fd)
         raise
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.SUPERVISOR_SIGNALS)
         os.close(write_fd)
-    return Tenant(pid=pid, pidfd=_pidfd(pid), receiver=messages.Receiver(read_fd))
+        os.close(tray_fd)
+    receiver, desk = messages.Receiver(read_fd), orders.Desk(desk_fd)
+    return Tenant(pid=pid, pidfd=_pidfd(pid), receiver=receiver, desk=desk)
 
 
 def _pidfd(pid: int) -> int | None:
@@ -97,7 +117,7 @@ def _live(
     entry: Entry,
     make_context: MakeContext,
     parent_pid: int,
-    pipe: tuple[int, int],
+    fds: tuple[int, int],
     life_fd: int,
     release: Callable[[], int | None],
 ) -> NoReturn:
@@ -105,15 +125,15 @@ def _live(
     code = BUG_EXIT_CODE
     try:
         kernel.die_with_parent(parent_pid)
-        os.close(pipe[0])
         listen_fd = release()
         stop = signals.Stop(life_fd=life_fd)
         stop.install_in_child()
         faulthandler.enable(file=2, all_threads=True)  # ABRT and crashes dump every stack
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.SUPERVISOR_SIGNALS)
         random.seed()
-        sender = messages.Sender(pipe[1])
-        code = run_entry(entry, make_context(stop, sender, listen_fd))
+        sender, tray = messages.Sender(fds[0]), orders.Tray(fds[1])
+        ends = Ends(stop=stop, sender=sender, tray=tray, listen_fd=listen_fd)
+        code = run_entry(entry, make_context(ends))
         sender.flush(_FLUSH_S)
     except BaseException:
         with contextlib.suppress(Exception):

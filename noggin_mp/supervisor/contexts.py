@@ -9,7 +9,7 @@ from pathlib import Path
 
 from noggin_mp.domain import fleet, slots
 from noggin_mp.settings import schema
-from noggin_mp.supervisor import children, kernel, messages, signals
+from noggin_mp.supervisor import children, kernel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +71,9 @@ def maker(
     parent_pid = os.getpid()
     job = dict(options.job) if share is None else {**options.job, "limit": share}
 
-    def make(
-        stop: signals.Stop, sender: messages.Sender, listen_fd: int | None
-    ) -> fleet.ChildContext:
+    def make(ends: children.Ends) -> fleet.ChildContext:
         def beat(busy: int) -> None:
-            if sender.beat(busy):
+            if ends.sender.beat(busy):
                 show_title(place.title, slot.kind, slot.number, busy)
 
         show_title(place.title, slot.kind, slot.number, 0)
@@ -88,13 +86,15 @@ def maker(
             parent_pid=parent_pid,
             metrics_dir=place.metrics_dir,
             beat=beat,
-            tell=sender.tell,
-            stopping=stop.stopping,
-            wait=stop.wait,
-            aborting=stop.aborting,
+            tell=ends.sender.tell,
+            stopping=ends.stop.stopping,
+            wait=ends.stop.wait,
+            aborting=ends.stop.aborting,
+            orders=ends.tray.read,
+            orders_fd=ends.tray.fd,
             until_drained=options.until_drained,
             horizon_s=options.horizon_s,
-            listen_fd=listen_fd,
+            listen_fd=ends.listen_fd,
             options=types.MappingProxyType(job),
         )
 

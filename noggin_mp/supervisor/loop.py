@@ -1,25 +1,32 @@
 """The supervisor's loop: wait, note, account, act. It holds no threads, no database, no client."""
 
-import contextlib
 import dataclasses
 import gc
-import os
 import random
 import selectors
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from noggin_mp.domain import errors, fleet, slots
 from noggin_mp.observe import logs
 from noggin_mp.settings import schema
-from noggin_mp.supervisor import children, contexts, holdings, kernel, messages, reload, report
+from noggin_mp.supervisor import (
+    children,
+    contexts,
+    crew,
+    holdings,
+    kernel,
+    messages,
+    reload,
+    report,
+)
 
 Options = contexts.Options
 
 TURN_S = 1.0
 """A turn takes no longer when nothing happens: systemd's watchdog hears of each."""
-_SIGNALS, _MESSAGE, _EXIT = "signals", "message", "exit"
+_SIGNALS = "signals"
 
 _LOGGED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
@@ -46,8 +53,6 @@ class Supervisor:
             slots.ChildKind.WORKER: worker_entry,
             slots.ChildKind.MONITOR: monitor_entry,
         }
-        self._tenants: dict[str, tuple[slots.Slot, children.Tenant]] = {}
-        self._boots = contexts.Boots()
         self._config_error: str | None = None
         self._phase = fleet.Phase.STARTING
         limit = self._options.limit
@@ -72,6 +77,7 @@ class Supervisor:
         what ended the fleet, when that was a fault that no trying again could heal.
         """
         self._held = holdings.Holdings(self._settings)
+        self._crew = self._crew_of(self._held)
         try:
             self._prepare()
             while not self._fleet.finished:
@@ -82,17 +88,27 @@ class Supervisor:
                 raise self._fleet.error
             return self._fleet.exit_code
         finally:
-            self._kill_all()
+            self._crew.kill_all()
             gc.unfreeze()
             self._held.close()
+
+    def _crew_of(self, held: holdings.Holdings) -> crew.Crew:
+        place = contexts.Place(
+            instance=held.instance, metrics_dir=held.metrics_dir, title=held.title
+        )
+        return crew.Crew(
+            entries=self._entries,
+            options=self._options,
+            held=held,
+            place=place,
+            workers=self._workers,
+            heed=self._heed,
+        )
 
     def _prepare(self) -> None:
         """All that must be done once, before the first fork."""
         held = self._held
         self._report = report.Report(self._settings.paths.state, listening=held.listening)
-        self._place = contexts.Place(
-            instance=held.instance, metrics_dir=held.metrics_dir, title=held.title
-        )
         kernel.drain_with_supervisord()
         held.title.show("noggin-mp: supervisor", short="noggin-mp")
         self._publish(self._fleet.phase)
@@ -108,12 +124,13 @@ class Supervisor:
         noted, speakers, ended = self._await()
         now = time.monotonic()
         for name in speakers:
-            self._hear(name, now)
+            self._crew.hear(name, now)
         for name in ended:
             self._collect(name, now)
         for number in noted:
             self._obey(signal.Signals(number), now)
         self._carry_out(self._fleet.decide(now), now)
+        self._crew.flush()
         self._note_phase()
         self._publish(self._fleet.phase)
         self._held.notifier.alive()
@@ -124,22 +141,12 @@ class Supervisor:
         wait_s = TURN_S if due_at is None else min(TURN_S, max(due_at - time.monotonic(), 0))
         events = [key.data for key, _ in self._held.selector.select(wait_s)]
         noted = list(self._held.inbox.read())
-        ended = [name for what, name in events if what == _EXIT]
+        ended = [name for what, name in events if what == crew.EXIT]
         if signal.SIGCHLD in noted:  # tells not who; those with a pidfd tell it themselves
-            ended += [name for name, (_, tenant) in self._tenants.items() if tenant.pidfd is None]
-        return noted, [name for what, name in events if what == _MESSAGE], ended
+            ended += self._crew.without_pidfd()
+        return noted, [name for what, name in events if what == crew.MESSAGE], ended
 
-    def _hear(self, name: str, now: float) -> bool:
-        """Account for what a child told us; True while there may be more."""
-        slot, tenant = self._tenants[name]
-        told, at_end = tenant.receiver.read()
-        for message in told:
-            self._heed(slot, message, now)
-        if at_end:
-            self._unwatch(tenant.receiver.fd)
-        return bool(told) and not at_end
-
-    def _heed(self, slot: slots.Slot, message: dict[str, object], now: float) -> None:
+    def _heed(self, slot: slots.Slot, message: Mapping[str, object], now: float) -> None:
         match message["event"]:
             case "beat":
                 busy = messages.whole_number(message, "busy", default=0)
@@ -158,27 +165,13 @@ class Supervisor:
 
     def _collect(self, name: str, now: float) -> None:
         """Account for a child that ended, after all it had said."""
-        slot, tenant = self._tenants[name]
-        end = tenant.ended()
-        if end is None:
+        found = self._crew.collect(name, now)
+        if found is None:
             return
-        while self._hear(name, now):
-            pass
-        for fd in (tenant.receiver.fd, tenant.pidfd):
-            self._unwatch(fd)
-        tenant.close()
-        del self._tenants[name]
+        slot, pid, end = found
         asked = slot.state is slots.SlotState.DRAINING
         self._fleet.exited(slot, now=now, exit_=end)
-        note = log.info if asked or end.clean else log.warning
-        if slot.state is slots.SlotState.PARKED:
-            note = log.error
-        note("child_exited", child=name, child_pid=tenant.pid, how=str(end), slot_is=slot.state)
-
-    def _unwatch(self, fd: int | None) -> None:
-        if fd is not None:
-            with contextlib.suppress(KeyError):
-                self._held.selector.unregister(fd)
+        crew.log_end(slot, pid, end, asked=asked)
 
     def _obey(self, number: signal.Signals, now: float) -> None:
         """Act on a signal that was noted; CHLD is dealt with elsewhere, others need nothing."""
@@ -203,49 +196,12 @@ class Supervisor:
 
     def _carry_out(self, actions: Iterable[fleet.Action], now: float) -> None:
         for action in actions:
-            if isinstance(action, fleet.Spawn):
-                self._spawn(action.slot, now)
-                continue
-            slot, tenant = self._tenants[action.slot.name]
-            if action.sign is slots.Sign.ABRT:
-                log.error("child_hung", child=slot.name, silent_s=round(now - slot.beat_at, 1))
-            elif action.sign is slots.Sign.KILL:
-                log.warning("child_killed", child=slot.name, child_pid=tenant.pid)
-            tenant.signal(action.sign)
-
-    def _spawn(self, slot: slots.Slot, now: float) -> None:
-        make_context = contexts.maker(
-            slot,
-            place=self._place,
-            boot=self._boots.next(),
-            settings=self._settings,
-            options=self._options,
-            share=self._options.share(slot.number, self._workers),
-        )
-        try:
-            tenant = children.fork(
-                self._entries[slot.kind],
-                make_context,
-                life_fd=self._held.life_read_fd,
-                release=lambda: self._release(slot.kind),
-            )
-        except OSError as error:
-            log.error("fork_refused", child=slot.name, reason=error.strerror)
-            self._fleet.spawn_failed(slot, now=now)
-            return
-        self._tenants[slot.name] = (slot, tenant)
-        watch = self._held.selector.register
-        watch(tenant.receiver.fd, selectors.EVENT_READ, (_MESSAGE, slot.name))
-        if tenant.pidfd is not None:
-            watch(tenant.pidfd, selectors.EVENT_READ, (_EXIT, slot.name))
-        slot.spawned(now=now, pid=tenant.pid, generation=self._fleet.generation)
-        log.info("child_spawned", child=slot.name, child_pid=tenant.pid)
-
-    def _release(self, kind: slots.ChildKind) -> int | None:
-        """In a child: close what is the supervisor's or a sibling's."""
-        for _, tenant in self._tenants.values():
-            tenant.close()
-        return self._held.release(keep_listener=kind is slots.ChildKind.MONITOR)
+            if isinstance(action, fleet.Signal):
+                self._crew.signal(action.slot, action.sign)
+            elif not self._crew.spawn(
+                action.slot, settings=self._settings, generation=self._fleet.generation, now=now
+            ):
+                self._fleet.spawn_failed(action.slot, now=now)
 
     def _reload(self, now: float) -> None:
         """Read the configuration again; a valid one reaches the children one after another."""
@@ -289,12 +245,3 @@ class Supervisor:
             s.name: {"busy": s.busy, "silent_s": round(now - s.beat_at, 1)} for s in self._fleet
         }
         log.info("state_dumped", fleet=self._report.said, beats=beats)
-
-    def _kill_all(self) -> None:
-        """After a fault of our own: no child may outlive us."""
-        for _, tenant in self._tenants.values():
-            tenant.signal(slots.Sign.KILL)
-        for _, tenant in self._tenants.values():
-            os.waitpid(tenant.pid, 0)
-            tenant.close()
-        self._tenants.clear()
