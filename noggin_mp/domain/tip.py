@@ -47,7 +47,6 @@ _SETTLED = frozenset(
     }
 )
 _MOVES: dict[Status, frozenset[Status]] = {status: _SETTLED for status in DUE}
-_REAPABLE = DUE
 
 
 class IllegalMove(ValueError):
@@ -62,13 +61,6 @@ def check_settle(old: Status, new: Status) -> Status:
     if new not in _MOVES.get(old, frozenset()):
         raise IllegalMove(f"a TIP in {old} cannot be settled as {new}")
     return new
-
-
-def check_reap(old: Status) -> Status:
-    """`interrupted`, when a TIP leased in `old` may be reaped. Raises: IllegalMove."""
-    if old not in _REAPABLE:
-        raise IllegalMove(f"a TIP in {old} is not in the queue and cannot be reaped")
-    return Status.INTERRUPTED
 
 
 def is_tip(text: str) -> bool:

@@ -1,11 +1,10 @@
 """Names of hashes: looked up, found missing, loaded from files, counted."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from psycopg import rows as row_factories
-from psycopg.types import json
 
 from noggin_mp.domain import lookup_rows
 from noggin_mp.store import session, statements
@@ -30,24 +29,6 @@ class Kind:
     unknown: int
     resolved: int
     occurrences: int
-
-
-def names(connection: session.Connection, hashes: Sequence[str]) -> dict[str, str]:
-    """Hash -> name for those of `hashes` that have one."""
-    if not hashes:
-        return {}
-    found = connection.execute(
-        statements.statement("known_names"), {"hashes": list(hashes)}
-    ).fetchall()
-    return {row[0]: row[1] for row in found}
-
-
-def record_unknown(connection: session.Connection, unknown: Sequence[tuple[str, str]]) -> None:
-    """Count (entity type, hash) pairs that nobody has named; repeated ones count each time."""
-    if not unknown:
-        return
-    pairs = [{"entity_type": entity, "hash_value": value} for entity, value in unknown]
-    connection.execute(statements.statement("settle_unknown"), {"rows": json.Jsonb(pairs)})
 
 
 def stats(connection: session.Connection) -> list[Kind]:

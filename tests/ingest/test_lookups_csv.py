@@ -6,7 +6,8 @@ import pytest
 
 from noggin_mp.domain import errors
 from noggin_mp.ingest import lookups_csv, text_file
-from noggin_mp.store import lookups, session, sources
+from noggin_mp.store import session, sources
+from tests.support import hashes
 from tests.support.tips import tip
 
 
@@ -37,13 +38,13 @@ def test_load_adds_renames_and_leaves_names(conn: session.Connection, tmp_path: 
 
     assert counts(report) == (5, 1, 1, 1, 1, 1)
     assert [one.line for one in report.rejects] == [6]
-    assert lookups.names(conn, [tip(n) for n in (1, 2, 3, 4)]) == {
+    assert hashes.names(conn, [tip(n) for n in (1, 2, 3, 4)]) == {
         tip(1): "New", tip(2): "Same", tip(3): "Third",
     }  # fmt: skip
 
 
 def test_load_resolves_unknown_hashes(conn: session.Connection, tmp_path: Path) -> None:
-    lookups.record_unknown(conn, [("vehicle", tip(1)), ("trailer", tip(2))])
+    hashes.seen_unknown(conn, [("vehicle", tip(1)), ("trailer", tip(2))])
     path = tmp_path / "names.csv"
     path.write_text(f"nogginId,assetName,assetType\n{tip(1).upper()},Truck 7,PRIME MOVER\n")
 
@@ -56,14 +57,14 @@ def test_load_resolves_unknown_hashes(conn: session.Connection, tmp_path: Path) 
 
 
 def test_dry_run_changes_no_name(conn: session.Connection, tmp_path: Path) -> None:
-    lookups.record_unknown(conn, [("vehicle", tip(1))])
+    hashes.seen_unknown(conn, [("vehicle", tip(1))])
     path = tmp_path / "names.csv"
     path.write_text(f"hash,name\n{tip(1)},Truck\n")
 
     report = load(conn, path, dry_run=True)
 
     assert (report.added, report.resolved, report.source_id) == (1, 1, None)
-    assert lookups.names(conn, [tip(1)]) == {}
+    assert hashes.names(conn, [tip(1)]) == {}
 
 
 def test_load_remembers_a_file_once(conn: session.Connection, tmp_path: Path) -> None:
@@ -85,4 +86,4 @@ def test_load_takes_nothing_when_a_quote_is_never_closed(
     with pytest.raises(errors.InputError, match="line 3"):
         load(conn, path)
 
-    assert lookups.names(conn, [tip(1)]) == {}
+    assert hashes.names(conn, [tip(1)]) == {}

@@ -177,10 +177,8 @@ def test_fleet_sends_nothing_before_a_pause_ends(fleet: Fleet) -> None:
     fleet.mood("ok")
     until(all_of(fleet, "paused", 4))
     last = max(e["at"] for e in fleet.events("verdict", why="paused"))
-    until(lambda: max(e["at"] for e in fleet.events("begun")) > last)
     heard = {slot: fleet.events("changed", slot=slot, state="paused")[0]["at"] for slot in range(4)}
-    later = [e for e in fleet.events("begun") if e["at"] > heard[e["slot"]]]
-    assert later
+    later = until(lambda: [e for e in fleet.events("begun") if e["at"] > heard[e["slot"]]])
     assert all(e["at"] >= last + 0.6 for e in later)
     assert not fleet.events("verdict", mood="429", charged=True)
 
