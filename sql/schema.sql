@@ -75,6 +75,8 @@ CREATE TABLE noggin_schema.breaker_state (
     reason text,
     opened_by text,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    tripped_by text,
+    tripped_at timestamp with time zone,
     CONSTRAINT breaker_state_known CHECK ((state = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text, 'paused'::text, 'auth_stop'::text, 'forced_open'::text]))),
     CONSTRAINT breaker_state_mode_known CHECK ((mode = ANY (ARRAY['enforce'::text, 'observe'::text, 'disabled'::text])))
 )
@@ -86,6 +88,8 @@ CREATE FUNCTION noggin_schema.breaker_act(p_row noggin_schema.breaker_state, p_d
     LANGUAGE plpgsql
     AS $$
 DECLARE
+    v_last text := coalesce(p_decision->>'last', (
+        SELECT note FROM breaker_doubts WHERE scope = p_row.scope AND kind = 'failure' ORDER BY at DESC LIMIT 1));
     v_reason text := CASE p_decision->>'decision'
         WHEN 'trip_streak' THEN format('%s failures in a row', p_decision->>'streak')
         WHEN 'trip_share' THEN format('%s of %s requests failed', p_decision->>'failed', (p_decision->>'ok')::bigint + (p_decision->>'failed')::bigint)
@@ -93,6 +97,9 @@ DECLARE
 BEGIN
     IF v_reason IS NULL OR p_policy->>'mode' = 'disabled' THEN
         RETURN NULL;
+    END IF;
+    IF p_decision->>'decision' <> 'trip_slow' AND v_last IS NOT NULL THEN
+        v_reason := v_reason || ', last ' || v_last;
     END IF;
     DELETE FROM breaker_votes WHERE scope = p_row.scope;
     DELETE FROM breaker_doubts WHERE scope = p_row.scope AND kind = 'failure';
@@ -103,8 +110,10 @@ BEGIN
         RETURN NULL;
     END IF;
     p_row.mode := p_policy->>'mode';
-    RETURN breaker_change(breaker_opened(p_row, p_policy, v_reason, p_worker, p_now),
-                          'trip', p_worker, p_decision, p_now);
+    p_row := breaker_opened(p_row, p_policy, v_reason, p_worker, p_now);
+    p_row.tripped_by := p_worker;
+    p_row.tripped_at := greatest(p_now, p_row.tripped_at + interval '1 microsecond');
+    RETURN breaker_change(p_row, 'trip', p_worker, p_decision, p_now);
 END
 $$;
 
@@ -162,7 +171,8 @@ BEGIN
         probe_lease_until = p_row.probe_lease_until, probe_tip = p_row.probe_tip,
         probe_failures = p_row.probe_failures, fingerprint = p_row.fingerprint,
         auth_epoch = p_row.auth_epoch, closed_at = p_row.closed_at, reason = p_row.reason,
-        opened_by = p_row.opened_by, updated_at = p_now
+        opened_by = p_row.opened_by, tripped_by = p_row.tripped_by, tripped_at = p_row.tripped_at,
+        updated_at = p_now
     WHERE scope = p_row.scope
     RETURNING * INTO p_row;
     IF p_event IS NOT NULL THEN
@@ -172,7 +182,7 @@ BEGIN
                 p_row.reason, p_worker, p_details);
     END IF;
     v_view := breaker_view(p_row, p_now);
-    PERFORM pg_notify('noggin_breaker', v_view::text);
+    PERFORM pg_notify('noggin_breaker', (v_view || jsonb_build_object('schema', current_schema()))::text);
     RETURN v_view;
 END
 $$;
@@ -232,10 +242,23 @@ DECLARE
     v_active bigint;
     v_held boolean;
     v_limit bigint;
+    v_host text := breaker_host(p_scope);
+    v_elsewhere bigint;
+    v_alone boolean;     -- only one of the fleet's hosts fails, while another one is well
 BEGIN
     SELECT count(*) INTO busy FROM fleet_workers w
     WHERE w.busy > 0 AND w.heartbeat_at > p_now - interval '5 seconds';
-    v_limit := greatest((p_policy->>'fail_max')::bigint, busy);
+    -- In a healthy fleet failures are scattered, and the limit grows with the fleet. What fails in the
+    -- host's other role at the same time is no scatter: it takes from that growth, a trip takes all of it.
+    SELECT coalesce(sum(v.streak) FILTER (WHERE NOT v.quarantined), 0) INTO v_elsewhere
+    FROM breaker_votes v
+    WHERE v.scope IN (v_host || ':api', v_host || ':media') AND v.scope <> p_scope AND v.at > p_now - v_window;
+    IF EXISTS (SELECT FROM breaker_state b
+               WHERE b.scope IN (v_host || ':api', v_host || ':media') AND b.scope <> p_scope
+                 AND b.state IN ('open', 'half_open') AND b.tripped_at > p_now - v_window) THEN
+        v_elsewhere := busy;
+    END IF;
+    v_limit := greatest((p_policy->>'fail_max')::bigint, busy - v_elsewhere);
 
     SELECT coalesce(sum(v.streak) FILTER (WHERE NOT v.quarantined), 0),
            coalesce(max(v.streak) FILTER (WHERE v.worker = p_worker), 0),
@@ -246,8 +269,12 @@ BEGIN
            coalesce(sum(s.slow) FILTER (WHERE NOT v.quarantined), 0),
            count(*) FILTER (WHERE s.failed > 0 AND NOT v.quarantined),
            count(*) FILTER (WHERE s.slow > 0 AND NOT v.quarantined),
-           coalesce(bool_or(v.quarantined) FILTER (WHERE v.worker = p_worker), false)
-    INTO streak, own, voters, v_active, ok, failed, slow, v_failing, v_limping, v_held
+           coalesce(bool_or(v.quarantined) FILTER (WHERE v.worker = p_worker), false),
+           coalesce(count(DISTINCT split_part(v.worker, '/', 1)) FILTER (WHERE v.streak > 0 AND NOT v.quarantined) <= 1
+                    AND bool_or(v.streak = 0 AND NOT v.quarantined AND v.ok_at IS NOT NULL
+                                AND v.at > p_now - interval '2.5 seconds'
+                                AND split_part(v.worker, '/', 1) <> split_part(p_worker, '/', 1)), false)
+    INTO streak, own, voters, v_active, ok, failed, slow, v_failing, v_limping, v_held, v_alone
     FROM breaker_votes v
     CROSS JOIN LATERAL (
         SELECT coalesce(sum((e->>1)::bigint), 0) AS ok, coalesce(sum((e->>2)::bigint), 0) AS failed,
@@ -256,10 +283,12 @@ BEGIN
     WHERE v.scope = p_scope AND v.at > p_now - 10 * v_window;
 
     needed := least((p_policy->>'min_voters')::bigint, v_active);
+    -- What a lone worker may not do among several, a lone host may not either: the network may be its own.
+    v_alone := v_alone AND (p_policy->>'min_voters')::bigint > 1;
     decision := CASE
         WHEN v_held THEN 'quarantine'
-        WHEN streak >= v_limit AND voters >= needed THEN 'trip_streak'
-        WHEN ok + failed >= (p_policy->>'sample_size')::bigint AND failed > 0 AND v_failing >= needed
+        WHEN streak >= v_limit AND voters >= needed AND NOT v_alone THEN 'trip_streak'
+        WHEN ok + failed >= (p_policy->>'sample_size')::bigint AND failed > 0 AND v_failing >= needed AND NOT v_alone
              AND failed * 100 >= (p_policy->>'failure_threshold_percent')::numeric * (ok + failed)
             THEN 'trip_share'
         WHEN ok + failed >= (p_policy->>'sample_size')::bigint AND slow > 0 AND v_limping >= needed
@@ -555,7 +584,7 @@ BEGIN
     END IF;
     PERFORM breaker_vote(p_scope, p_worker, p_epoch, p_ok, p_failed, p_slow, p_ok_age_s, v_window, 1, v_now);
     SELECT * INTO v_decision FROM breaker_decide(p_scope, p_worker, p_policy, v_now);
-    v_view := breaker_act(v_row, to_jsonb(v_decision), p_worker, p_policy, v_now);
+    v_view := breaker_act(v_row, to_jsonb(v_decision) || jsonb_build_object('last', p_reason), p_worker, p_policy, v_now);
     IF v_view IS NOT NULL THEN
         RETURN v_view || '{"charge": "tripped"}';
     ELSIF v_decision.decision = 'quarantine' AND p_policy->>'mode' = 'enforce' THEN
@@ -666,6 +695,7 @@ BEGIN
         'paused_s', coalesce(greatest(0, extract(epoch FROM p_row.paused_until - p_now)), 0),
         'closed_s', extract(epoch FROM p_now - p_row.closed_at),
         'probe_owner', p_row.probe_owner, 'fingerprint', p_row.fingerprint,
+        'tripped_by', p_row.tripped_by, 'tripped_at', (extract(epoch FROM p_row.tripped_at) * 1000000)::bigint,
         'reason', left(p_row.reason, 300));
 END
 $$;
@@ -765,12 +795,81 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION noggin_schema.fleet_present(p_host text, p_instance uuid, p_version text, p_output text, p_facts jsonb, p_age_s double precision) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'noggin_schema'
+    AS $$
+DECLARE
+    v_now timestamptz := clock_timestamp();
+BEGIN
+    UPDATE fleet_hosts SET
+        heartbeat_at = v_now, instance = p_instance, version = p_version, output = p_output, facts = p_facts,
+        stopped_at = NULL,
+        -- Told by the age, which no clock that is set can change; a few seconds are no difference.
+        started_at = CASE WHEN abs(extract(epoch FROM v_now - started_at) - p_age_s) < 5 AND stopped_at IS NULL
+                          THEN started_at ELSE v_now - make_interval(secs => p_age_s) END
+    WHERE host = p_host;
+    IF NOT FOUND THEN
+        INSERT INTO fleet_hosts (host, instance, version, output, facts, started_at, heartbeat_at)
+        VALUES (p_host, p_instance, p_version, p_output, p_facts, v_now - make_interval(secs => p_age_s), v_now)
+        ON CONFLICT DO NOTHING;   -- a worker was quicker: the next turn fills it in
+    END IF;
+    RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'id', r.id, 'verb', r.verb, 'args', r.args, 'who', r.who, 'reason', r.reason,
+            'expires_in_s', extract(epoch FROM r.expires_at - v_now),
+            'late', r.created_at < v_now - make_interval(secs => p_age_s)) ORDER BY r.id), '[]')
+        FROM fleet_requests r
+        WHERE (r.host = p_host OR r.host IS NULL) AND r.expires_at > v_now
+          AND NOT EXISTS (SELECT FROM fleet_answers a
+                          WHERE a.request_id = r.id AND a.host = p_host AND a.at IS NOT NULL));
+END
+$$;
+
+CREATE FUNCTION noggin_schema.fleet_request(verb text, workers integer DEFAULT NULL::integer, host text DEFAULT NULL::text, reason text DEFAULT ''::text, who text DEFAULT SESSION_USER, seconds double precision DEFAULT 120) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'noggin_schema'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_known text := (SELECT string_agg(h.host, ', ' ORDER BY h.host) FROM fleet_hosts h);
+    v_id bigint;
+BEGIN
+    IF fleet_request.host IS NOT NULL
+       AND NOT EXISTS (SELECT FROM fleet_hosts h WHERE h.host = fleet_request.host) THEN
+        RAISE EXCEPTION 'no host called % has ever signed in; known: %', fleet_request.host, coalesce(v_known, 'none')
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    INSERT INTO fleet_requests (verb, args, host, who, reason, expires_at)
+    VALUES (fleet_request.verb,
+            CASE WHEN fleet_request.workers IS NULL THEN '{}' ELSE jsonb_build_object('workers', fleet_request.workers) END,
+            fleet_request.host, fleet_request.who, coalesce(fleet_request.reason, ''),
+            clock_timestamp() + make_interval(secs => fleet_request.seconds))
+    RETURNING id INTO v_id;
+    RETURN v_id;
+END
+$$;
+
+CREATE FUNCTION noggin_schema.fleet_requested() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'noggin_schema'
+    AS $$
+BEGIN
+    INSERT INTO audit_log (who, action, target, reason, affected, details)
+    VALUES (NEW.who, 'fleet ' || NEW.verb, coalesce(NEW.host, 'all hosts'), nullif(NEW.reason, ''),
+            CASE WHEN NEW.host IS NOT NULL THEN 1
+                 ELSE (SELECT count(*) FROM fleet_overview WHERE state IN ('up', 'draining', 'silent')) END,
+            NEW.args || jsonb_build_object('request', NEW.id));
+    PERFORM pg_notify('noggin_fleet', TG_TABLE_SCHEMA);
+    RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION noggin_schema.fleet_view(p_now timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
 BEGIN
     RETURN (SELECT jsonb_build_object(
-        'scope', '*', 'mode', 'enforce',
+        'scope', '*', 'mode', 'enforce', 'schema', current_schema(),
         'state', CASE WHEN paused AND coalesce(paused_until > p_now, true) THEN 'paused' ELSE 'closed' END,
         'epoch', (extract(epoch FROM updated_at) * 1000000)::bigint,
         'remaining_s', 0,
@@ -1295,10 +1394,13 @@ CREATE TABLE noggin_schema.attachments (
     last_error_message text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    host text,
     CONSTRAINT attachments_status_known CHECK ((attachment_status = ANY (ARRAY['pending'::text, 'complete'::text, 'failed'::text, 'not_found'::text])))
 );
 
 COMMENT ON TABLE noggin_schema.attachments IS 'One row per file of a record. No foreign key: operators delete and restore either side freely.';
+
+COMMENT ON COLUMN noggin_schema.attachments.host IS 'The host that wrote the file; on its disk when the output folder is not shared.';
 
 CREATE TABLE noggin_schema.audit_log (
     audit_id bigint NOT NULL,
@@ -1357,6 +1459,34 @@ WITH (fillfactor='50');
 
 COMMENT ON TABLE noggin_schema.breaker_minutes IS 'Requests that say something about the API''s health, by scope and minute; not 403, 404, 410, 451.';
 
+CREATE VIEW noggin_schema.breaker_open_spans AS
+ SELECT id,
+    ts,
+    scope,
+    (EXTRACT(epoch FROM (ended - ts)))::double precision AS seconds,
+    latest
+   FROM ( SELECT breaker_events.id,
+            breaker_events.ts,
+            breaker_events.scope,
+            breaker_events.new_state,
+            (lead(breaker_events.id) OVER by_scope IS NULL) AS latest,
+            GREATEST(breaker_events.ts, LEAST(lead(breaker_events.ts, 1, clock_timestamp()) OVER by_scope,
+                CASE
+                    WHEN (breaker_events.event_type = 'force'::text) THEN (breaker_events.ts + make_interval(secs => ((breaker_events.details ->> 'seconds'::text))::double precision))
+                    ELSE NULL::timestamp with time zone
+                END)) AS ended
+           FROM noggin_schema.breaker_events
+          WHERE (breaker_events.new_state IS NOT NULL)
+          WINDOW by_scope AS (PARTITION BY breaker_events.scope ORDER BY breaker_events.id)) spans
+  WHERE (new_state = ANY (ARRAY['open'::text, 'half_open'::text, 'forced_open'::text]));
+
+CREATE TABLE noggin_schema.breaker_open_time (
+    scope text NOT NULL,
+    seconds double precision NOT NULL
+);
+
+COMMENT ON TABLE noggin_schema.breaker_open_time IS 'How long scopes were open in the time of events that were pruned.';
+
 CREATE TABLE noggin_schema.failed_records (
     failed_record_id bigint NOT NULL,
     source_id bigint,
@@ -1378,14 +1508,46 @@ ALTER TABLE noggin_schema.failed_records ALTER COLUMN failed_record_id ADD GENER
     CACHE 1
 );
 
+CREATE TABLE noggin_schema.fleet_answers (
+    request_id bigint NOT NULL,
+    host text NOT NULL,
+    taken_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    at timestamp with time zone,
+    ok boolean,
+    detail jsonb
+);
+
+COMMENT ON TABLE noggin_schema.fleet_answers IS 'What each host made of a request; a request is carried out once per host.';
+
 CREATE TABLE noggin_schema.fleet_hosts (
     host text NOT NULL,
     instance uuid NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     heartbeat_at timestamp with time zone DEFAULT now() NOT NULL,
     version text,
-    leader boolean DEFAULT false NOT NULL
+    leader boolean DEFAULT false NOT NULL,
+    stopped_at timestamp with time zone,
+    output text,
+    facts jsonb DEFAULT '{}'::jsonb NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON COLUMN noggin_schema.fleet_hosts.facts IS 'What its supervisor last wrote down: phase, slots by state, config_error and the like.';
+
+CREATE TABLE noggin_schema.fleet_requests (
+    id bigint NOT NULL,
+    verb text NOT NULL,
+    args jsonb DEFAULT '{}'::jsonb NOT NULL,
+    host text,
+    who text DEFAULT SESSION_USER NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone DEFAULT (clock_timestamp() + '00:02:00'::interval) NOT NULL,
+    CONSTRAINT fleet_requests_size CHECK (((verb <> 'scale'::text) OR (COALESCE((args ->> 'workers'::text), ''::text) ~ '^[1-9][0-9]{0,3}$'::text))),
+    CONSTRAINT fleet_requests_verb_known CHECK ((verb = ANY (ARRAY['drain'::text, 'scale'::text, 'reload'::text])))
 );
+
+COMMENT ON TABLE noggin_schema.fleet_requests IS 'What somebody wants of the supervisors. A plain INSERT will do; after expires_at nobody obeys.';
 
 CREATE TABLE noggin_schema.fleet_workers (
     host text NOT NULL,
@@ -1400,6 +1562,60 @@ CREATE TABLE noggin_schema.fleet_workers (
     heartbeat_at timestamp with time zone DEFAULT now() NOT NULL
 )
 WITH (fillfactor='50');
+
+CREATE VIEW noggin_schema.fleet_overview AS
+ SELECT h.host,
+        CASE
+            WHEN ((h.stopped_at IS NOT NULL) AND COALESCE((w.heard_at <= (n.now - '00:00:10'::interval)), true)) THEN 'stopped'::text
+            WHEN (heard.at > (n.now - '00:00:10'::interval)) THEN
+            CASE
+                WHEN ((h.facts ->> 'phase'::text) = 'draining'::text) THEN 'draining'::text
+                ELSE 'up'::text
+            END
+            WHEN (heard.at > (n.now - '00:05:00'::interval)) THEN 'silent'::text
+            ELSE 'gone'::text
+        END AS state,
+    (h.leader AND (heard.at > (n.now - '00:00:10'::interval)) AND (h.stopped_at IS NULL)) AS leader,
+    (COALESCE(w.up, (0)::bigint))::integer AS workers,
+    (COALESCE((((h.facts ->> 'wanted'::text))::integer)::bigint, w.up))::integer AS wanted,
+    (COALESCE(w.busy, (0)::bigint))::integer AS busy,
+    (COALESCE(w.blocked, (0)::bigint))::integer AS blocked,
+    COALESCE((((h.facts -> 'slots'::text) ->> 'parked'::text))::integer, 0) AS parked,
+    h.version,
+    (h.facts ->> 'config_version'::text) AS config_version,
+    (h.facts ->> 'config_error'::text) AS config_error,
+    (h.instance)::text AS instance,
+    h.started_at,
+    heard.at AS heard_at,
+    (GREATEST((0)::numeric, EXTRACT(epoch FROM (n.now - heard.at))))::double precision AS silent_s,
+    h.output,
+    (( SELECT count(*) AS count
+           FROM noggin_schema.fleet_requests r
+          WHERE (((r.host = h.host) OR ((r.host IS NULL) AND (r.created_at >= h.started_at))) AND (r.expires_at > n.now) AND (NOT (EXISTS ( SELECT
+                   FROM noggin_schema.fleet_answers a
+                  WHERE ((a.request_id = r.id) AND (a.host = h.host) AND (a.at IS NOT NULL))))))))::integer AS requests
+   FROM (((( SELECT clock_timestamp() AS now) n
+     CROSS JOIN noggin_schema.fleet_hosts h)
+     LEFT JOIN LATERAL ( SELECT max(living.heartbeat_at) AS heard_at,
+            sum(living.busy) FILTER (WHERE living.fresh) AS busy,
+            count(*) FILTER (WHERE living.fresh) AS up,
+            count(*) FILTER (WHERE (living.fresh AND (living.state = 'blocked'::text))) AS blocked
+           FROM ( SELECT f.state,
+                    f.busy,
+                    f.heartbeat_at,
+                    (f.heartbeat_at > (n.now - '00:00:10'::interval)) AS fresh
+                   FROM noggin_schema.fleet_workers f
+                  WHERE ((f.host = h.host) AND (f.slot < 10000) AND (f.state <> 'stopped'::text))) living) w ON (true))
+     CROSS JOIN LATERAL ( SELECT GREATEST(h.heartbeat_at, w.heard_at) AS at) heard);
+
+ALTER TABLE noggin_schema.fleet_requests ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME noggin_schema.fleet_requests_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE noggin_schema.folders (
     path text NOT NULL,
@@ -2083,6 +2299,33 @@ CREATE VIEW noggin_schema.loader_status AS
     ((status = 'loading'::text) AND (progress_at < (clock_timestamp() - '00:05:00'::interval))) AS stalled
    FROM noggin_schema.sources;
 
+CREATE TABLE noggin_schema.notices (
+    notice_id bigint NOT NULL,
+    kind text NOT NULL,
+    subject text DEFAULT ''::text NOT NULL,
+    level bigint NOT NULL,
+    message text NOT NULL,
+    silent boolean DEFAULT false NOT NULL,
+    host text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    waiting_for text[] DEFAULT '{}'::text[] NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_try_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    sent_at timestamp with time zone,
+    error text
+);
+
+COMMENT ON TABLE noggin_schema.notices IS 'What the fleet told people by itself (notify.on), once for each change; the latest row of a subject is its state.';
+
+ALTER TABLE noggin_schema.notices ALTER COLUMN notice_id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME noggin_schema.notices_notice_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE noggin_schema.pacing_places (
     scope text NOT NULL,
     worker text NOT NULL,
@@ -2221,6 +2464,9 @@ ALTER TABLE ONLY noggin_schema.breaker_events
 ALTER TABLE ONLY noggin_schema.breaker_minutes
     ADD CONSTRAINT breaker_minutes_pkey PRIMARY KEY (minute, scope);
 
+ALTER TABLE ONLY noggin_schema.breaker_open_time
+    ADD CONSTRAINT breaker_open_time_pkey PRIMARY KEY (scope);
+
 ALTER TABLE ONLY noggin_schema.breaker_state
     ADD CONSTRAINT breaker_state_pkey PRIMARY KEY (scope);
 
@@ -2233,8 +2479,14 @@ ALTER TABLE ONLY noggin_schema.entity_hashes
 ALTER TABLE ONLY noggin_schema.failed_records
     ADD CONSTRAINT failed_records_pkey PRIMARY KEY (failed_record_id);
 
+ALTER TABLE ONLY noggin_schema.fleet_answers
+    ADD CONSTRAINT fleet_answers_pkey PRIMARY KEY (request_id, host);
+
 ALTER TABLE ONLY noggin_schema.fleet_hosts
     ADD CONSTRAINT fleet_hosts_pkey PRIMARY KEY (host);
+
+ALTER TABLE ONLY noggin_schema.fleet_requests
+    ADD CONSTRAINT fleet_requests_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY noggin_schema.fleet_workers
     ADD CONSTRAINT fleet_workers_pkey PRIMARY KEY (host, slot);
@@ -2250,6 +2502,9 @@ ALTER TABLE ONLY noggin_schema.lease
 
 ALTER TABLE ONLY noggin_schema.noggin_data
     ADD CONSTRAINT noggin_data_pkey PRIMARY KEY (tip);
+
+ALTER TABLE ONLY noggin_schema.notices
+    ADD CONSTRAINT notices_pkey PRIMARY KEY (notice_id);
 
 ALTER TABLE ONLY noggin_schema.pacing_places
     ADD CONSTRAINT pacing_places_pkey PRIMARY KEY (scope, worker);
@@ -2300,11 +2555,17 @@ CREATE INDEX noggin_data_unknown ON noggin_schema.noggin_data USING btree (tip) 
 
 CREATE INDEX noggin_data_updated_at ON noggin_schema.noggin_data USING btree (updated_at DESC);
 
+CREATE INDEX notices_subject ON noggin_schema.notices USING btree (kind, subject, notice_id DESC);
+
+CREATE INDEX notices_waiting ON noggin_schema.notices USING btree (next_try_at) WHERE (waiting_for <> '{}'::text[]);
+
 CREATE INDEX processing_errors_created ON noggin_schema.processing_errors USING btree (created_at);
 
 CREATE INDEX processing_errors_tip ON noggin_schema.processing_errors USING btree (tip, created_at);
 
 CREATE INDEX sources_sha256 ON noggin_schema.sources USING btree (sha256);
+
+CREATE TRIGGER fleet_requested AFTER INSERT ON noggin_schema.fleet_requests FOR EACH ROW EXECUTE FUNCTION noggin_schema.fleet_requested();
 
 CREATE TRIGGER noggin_data_before_update BEFORE UPDATE ON noggin_schema.noggin_data FOR EACH ROW EXECUTE FUNCTION noggin_schema.noggin_data_before_update();
 
@@ -2316,3 +2577,6 @@ CREATE TRIGGER noggin_data_truncated AFTER TRUNCATE ON noggin_schema.noggin_data
 
 ALTER TABLE ONLY noggin_schema.failed_records
     ADD CONSTRAINT failed_records_source_id_fkey FOREIGN KEY (source_id) REFERENCES noggin_schema.sources(source_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY noggin_schema.fleet_answers
+    ADD CONSTRAINT fleet_answers_request_id_fkey FOREIGN KEY (request_id) REFERENCES noggin_schema.fleet_requests(id) ON DELETE CASCADE;

@@ -1,11 +1,11 @@
-"""`config`: check, show, schema."""
+"""`config`: check, show, schema, reload."""
 
 import json
 from typing import Any
 
 import click
 
-from noggin_mp.cli import breaker_options
+from noggin_mp.cli import breaker_options, config_reload
 from noggin_mp.cli.context import Context, pass_context
 
 
@@ -15,16 +15,24 @@ Examples:
   noggin-mp config check
   noggin-mp -c noggin.yaml config show -v
   noggin-mp config schema > noggin.schema.json
+  noggin-mp config check --diff && noggin-mp config reload
 """
 )
 def config() -> None:
-    """Check and show the configuration."""
+    """Check, show and reload the configuration."""
 
 
-@config.command(epilog="\b\nExamples:\n  noggin-mp -c noggin.yaml config check --json\n")
+config.add_command(config_reload.reload)
+
+
+@config.command(
+    epilog="\b\nExamples:\n  noggin-mp -c noggin.yaml config check --json\n"
+    "  noggin-mp config check --diff\n"
+)
+@click.option("--diff", is_flag=True, help="Also tell what a reload of the running fleet would do.")
 @breaker_options.layered
 @pass_context
-def check(ctx: Context) -> None:
+def check(ctx: Context, diff: bool) -> None:
     """Tell every fault of the configuration at once; exit 3 when there is one."""
     loaded = ctx.loaded
     files = [str(file) for file in loaded.files]
@@ -34,7 +42,11 @@ def check(ctx: Context) -> None:
     ]
     lines = [f"{' and '.join(files) or 'the defaults'}: no fault found"]
     lines += [f"note: {note}" for note in loaded.notes]
-    ctx.emit({"ok": True, "files": files, "notes": notes}, "\n".join(lines))
+    data: dict[str, Any] = {"ok": True, "files": files, "notes": notes}
+    if diff:
+        data["diff"] = config_reload.difference(ctx)
+        lines.append(config_reload.difference_text(data["diff"]))
+    ctx.emit(data, "\n".join(lines))
 
 
 @config.command(epilog="\b\nExamples:\n  noggin-mp config show\n  noggin-mp config show -v\n")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from noggin_mp.domain import errors
+
 if TYPE_CHECKING:  # pydantic is slow to import, and --help needs no settings
     from noggin_mp.settings.loader import Loaded
     from noggin_mp.settings.schema import Settings
@@ -43,6 +45,44 @@ class Context:
             defaults=self.breaker_defaults, hosts=self.breaker_hosts, roles=self.breaker_roles
         )
         return loader.read(self.config, env=os.environ, options=options)
+
+    @cached_property
+    def last_good(self) -> "Loaded | None":
+        """What the fleet that was started with this file has last read; None when none runs."""
+        from noggin_mp.settings import loader
+        from noggin_mp.supervisor import running
+
+        file, _ = loader.find(self.config, env=os.environ)
+        texts = running.texts(file) if file is not None else {}
+        return loader.read_again(texts, env=os.environ) if texts else None
+
+    def fall_back(self) -> str:
+        """Go by the configuration that the fleet runs with, when the one on disk is broken.
+
+        Gives what is wrong with it; empty when nothing is. Raises: ConfigError when no fleet runs
+        that was started with this file.
+        """
+        try:
+            _ = self.settings
+        except errors.ConfigError as error:
+            if self.last_good is None:
+                raise
+            self.loaded = self.last_good
+            return str(error)
+        return ""
+
+    @property
+    def state_folder(self) -> Path:
+        """paths.state, also while the configuration is broken that a fleet was started with.
+
+        Raises: ConfigError when it is broken and no such fleet runs.
+        """
+        try:
+            return self.settings.paths.state
+        except errors.ConfigError:
+            if self.last_good is None:
+                raise
+            return self.last_good.settings.paths.state
 
     @property
     def settings(self) -> "Settings":

@@ -1,4 +1,4 @@
-"""`db`: start, stop, migrate, status, psql."""
+"""`db`: start, stop, migrate, status, psql; `backup` has a module of its own."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
+from noggin_mp.cli import db_backup
 from noggin_mp.cli.context import Context, pass_context
 from noggin_mp.domain import errors
 
@@ -23,7 +24,10 @@ Examples:
 """
 )
 def db() -> None:
-    """Start, stop, migrate and query the database."""
+    """Start, stop, migrate, dump and query the database."""
+
+
+db.add_command(db_backup.backup)
 
 
 @db.command(epilog="\b\nExamples:\n  noggin-mp db start\n  noggin-mp db start --json\n")

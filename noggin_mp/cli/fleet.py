@@ -1,19 +1,29 @@
-"""`fleet`: status, pause, resume."""
+"""`fleet`: status, pause, resume; and what is asked of supervisors: drain, scale, reload."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
-from noggin_mp.cli import database, durations, tables
+from noggin_mp.cli import database, durations, fleet_requests, tables
 from noggin_mp.cli.context import Context, pass_context
 from noggin_mp.store import breaker as store
+from noggin_mp.store import requests
 
 _HOSTS = {
-    "host": "host", "version": "version", "leader": "leads", "silent_s": "silent (s)",
-    "started_at": "since (UTC)",
+    "host": "host", "state": "state", "leader": "leads", "up": "workers", "busy": "busy",
+    "blocked": "blocked", "parked": "parked", "silent_s": "silent (s)", "version": "version",
+    "config_version": "config", "started_at": "since (UTC)",
 }  # fmt: skip
 _WORKERS = {
     "host": "host", "slot": "slot", "pid": "pid", "state": "state", "busy": "busy",
     "silent_s": "silent (s)", "tip": "TIP",
 }  # fmt: skip
+_REQUESTS = {
+    "id": "request", "verb": "verb", "host": "host", "who": "by", "reason": "reason",
+    "answered_by": "answered by", "expires_at": "until (UTC)",
+}  # fmt: skip
+_TIP_CHARS = 16
 
 
 @click.group(
@@ -22,31 +32,54 @@ Examples:
   noggin-mp fleet status
   noggin-mp fleet pause --for 2h --reason "network maintenance"
   noggin-mp fleet resume
+  noggin-mp fleet reload --all
+  noggin-mp fleet drain --host extract-2 --reason "new disk"
 """
 )
 def fleet() -> None:
-    """Pause, resume and watch all workers of all hosts."""
+    """Watch, pause, resume, scale, reload and drain the workers of every host."""
+
+
+for _command in (fleet_requests.drain, fleet_requests.reload, fleet_requests.scale):
+    fleet.add_command(_command)
 
 
 @fleet.command(epilog="\b\nExamples:\n  noggin-mp fleet status\n  noggin-mp fleet status --json\n")
 @pass_context
 def status(ctx: Context) -> None:
-    """The hosts and workers that ever signed in, how long ago each was heard of, and the pause."""
+    """Every host and worker, how long ago each was heard of, what is asked of them, the pause."""
     with database.opened(ctx, "fleet") as connection:
-        found = store.fleet(connection)
-    pause = found["pause"]
+        found = {**store.fleet(connection), "requests": requests.outstanding(connection)}
+    ctx.emit(found, lambda: _text(found))
 
-    def human() -> str:
-        parts = [
-            tables.table(found["hosts"], _HOSTS, empty="no host has signed in so far"),
-            tables.table(found["workers"], _WORKERS, empty="no worker has signed in so far"),
+
+def _text(found: Mapping[str, Any]) -> str:
+    hosts = [{**one, "up": f"{one['workers']}/{one['wanted']}"} for one in found["hosts"]]
+    present = {one["host"] for one in hosts if one["state"] not in ("gone", "stopped")}
+    workers = [
+        {**one, "tip": one["tip"] and str(one["tip"])[:_TIP_CHARS]}
+        for one in found["workers"]
+        if one["host"] in present
+    ]
+    parts = [
+        tables.table(hosts, _HOSTS, empty="no host has signed in so far"),
+        tables.table(workers, _WORKERS, empty="no worker is at work"),
+    ]
+    parts += [
+        f"{one['host']}: its last reload was refused: {one['config_error']}"
+        for one in hosts
+        if one["config_error"]
+    ]
+    if found["requests"]:
+        rows = [
+            {**one, "answered_by": ", ".join(one["answered"]) or None} for one in found["requests"]
         ]
-        if pause["paused"]:
-            end = f"until {tables.cell(pause['until'])} UTC" if pause["until"] else "until resumed"
-            parts.append(f"paused {end}: {pause['reason'] or 'no reason given'}")
-        return "\n\n".join(parts)
-
-    ctx.emit(found, human)
+        parts.append(tables.table(rows, _REQUESTS))
+    pause = found["pause"]
+    if pause["paused"]:
+        end = f"until {tables.cell(pause['until'])} UTC" if pause["until"] else "until resumed"
+        parts.append(f"paused {end}: {pause['reason'] or 'no reason given'}")
+    return "\n\n".join(parts)
 
 
 @fleet.command(epilog="\b\nExamples:\n  noggin-mp fleet pause --for 30m --reason 'backup'\n")

@@ -26,6 +26,15 @@ def object_type(types: Catalogue, name: str) -> ObjectType:
     return found
 
 
+def names(types: Catalogue, name: str) -> list[str]:
+    """The code and full name of the type called `name`, in lower case, as filters want them.
+
+    A type that is not configured may well be what somebody looks for: it stands for itself.
+    """
+    found = types.find(name)
+    return [name.lower()] if found is None else [found.code.lower(), found.name.lower()]
+
+
 def entity(types: Catalogue, name: str) -> str:
     """The kind of entity called `name`, singular or plural. Raises: UsageError."""
     known = {

@@ -1,6 +1,7 @@
 """The console script: finds the verb, imports only what it needs, turns errors into exit codes."""
 
 import difflib
+import gc
 import importlib
 import os
 import signal
@@ -12,6 +13,7 @@ from types import FrameType
 from typing import Any, NamedTuple, NoReturn, TextIO
 
 import click
+from click.shell_completion import CompletionItem, shell_complete
 
 import noggin_mp
 from noggin_mp.cli import errors
@@ -27,7 +29,10 @@ class Verb(NamedTuple):
 
 VERBS: dict[str, Verb] = {
     "demo": Verb("noggin_mp.cli.demo:demo", "Database, simulator and fleet, with live progress."),
-    "config": Verb("noggin_mp.cli.config:config", "Check and show the configuration."),
+    "init": Verb("noggin_mp.cli.init:init", "Write a configuration, folders and service files."),
+    "doctor": Verb("noggin_mp.cli.doctor:doctor", "Check every prerequisite, each with its fix."),
+    "config": Verb("noggin_mp.cli.config:config", "Check, show and reload the configuration."),
+    "token": Verb("noggin_mp.cli.token:token", "Check the API's token, or set a new one."),
     "db": Verb("noggin_mp.cli.db:db", "Start, stop, migrate and query the database."),
     "import": Verb("noggin_mp.cli.imports:import_", "Load TIPs from CSV exports."),
     "sources": Verb("noggin_mp.cli.imports:sources", "Every file ever loaded."),
@@ -36,14 +41,27 @@ VERBS: dict[str, Verb] = {
     "monitor": Verb("noggin_mp.cli.run:monitor", "One monitor alone: metrics, health, upkeep."),
     "status": Verb("noggin_mp.cli.status:status", "What is going on, as a snapshot."),
     "health": Verb("noggin_mp.cli.status:health", "A verdict: exit 0 or 1, with reasons."),
-    "fleet": Verb("noggin_mp.cli.fleet:fleet", "Pause and resume every host's workers."),
+    "top": Verb("noggin_mp.cli.top:top", "The fleet at work, live."),
+    "fleet": Verb("noggin_mp.cli.fleet:fleet", "Watch and steer the workers of every host."),
     "breaker": Verb("noggin_mp.cli.breaker:breaker", "Show and steer the circuit breaker."),
     "tips": Verb("noggin_mp.cli.tips:tips", "List, show, retry and skip TIPs."),
     "errors": Verb("noggin_mp.cli.tips:errors", "Failures, grouped."),
+    "dead": Verb("noggin_mp.cli.dead:dead", "Dead letters: list, show, retry, discard."),
     "hashes": Verb("noggin_mp.cli.hashes:hashes", "Names behind hashes."),
+    "export": Verb("noggin_mp.cli.export:export", "Records, attachments, errors as CSV or JSON."),
+    "report": Verb("noggin_mp.cli.report:report", "A day or a longer time, written or sent."),
+    "notify": Verb("noggin_mp.cli.notify:notify", "Messages by e-mail and Slack."),
+    "prune": Verb("noggin_mp.cli.prune:prune", "Clear old errors, history and temporary files."),
     "simulate": Verb("noggin_mp.cli.simulate:simulate", "The fake Noggin API alone."),
+    "completion": Verb("noggin_mp.cli.completion:completion", "What makes Tab work in a shell."),
 }
 """Every verb, in the order of `--help`."""
+
+COMPLETE = "_NOGGIN_MP_COMPLETE"
+"""The variable in which a shell says that it wants words to complete."""
+
+_SERVICES = frozenset({"run", "worker", "monitor"})
+"""Verbs for which HUP means reload, as soon as they handle it."""
 
 EPILOG = """\b
 Examples:
@@ -83,11 +101,20 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The verb; an unknown one gets a suggestion."""
         name = args[0]
-        if name not in VERBS and not name.startswith("-"):
+        if name not in VERBS and not name.startswith("-") and not ctx.resilient_parsing:
             near = difflib.get_close_matches(name, VERBS, n=1, cutoff=0.5)
             hint = f'; did you mean "{near[0]}"?' if near else ""
             raise click.UsageError(f'there is no verb "{name}"{hint}', ctx=ctx)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """The verbs and options that begin so; none of them is imported for it."""
+        verbs = [
+            CompletionItem(name, help=verb.help)
+            for name, verb in VERBS.items()
+            if name.startswith(incomplete)
+        ]
+        return verbs + click.Command.shell_complete(self, ctx, incomplete)
 
 
 def _note_option(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -148,6 +175,7 @@ def run(arguments: Sequence[str]) -> int:
     state = Context()
     try:
         _catch_term()
+        _guard_service(arguments)
         warnings.showwarning = _show_warning
         # pydantic would search every installed package for plugins: 40 ms, and none of them has
         # any business with our settings.
@@ -173,8 +201,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def entry() -> NoReturn:
-    """The console script `noggin-mp`."""
-    sys.exit(run(sys.argv[1:]))
+    """The console script `noggin-mp`; also what a shell asks when Tab is pressed."""
+    asked = os.environ.get(COMPLETE)
+    if asked:
+        sys.exit(shell_complete(root, {"obj": Context()}, "noggin-mp", COMPLETE, asked))
+    code = run(sys.argv[1:])
+    gc.freeze()  # else the interpreter searches all we imported for garbage, for 0.1 s, and exits
+    sys.exit(code)
 
 
 def _before_separator(arguments: Sequence[str]) -> list[str]:
@@ -187,6 +220,17 @@ def _catch_term() -> None:
     """Unwind on SIGTERM, so that a command puts its things away; fleets set their own handlers."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
+
+
+def _guard_service(arguments: Sequence[str]) -> None:
+    """While a service still starts: a reload must not end it, supervisord's end must."""
+    if not _SERVICES.intersection(_before_separator(arguments)):
+        return
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if os.environ.get("SUPERVISOR_ENABLED"):
+        from noggin_mp.supervisor import kernel
+
+        kernel.drain_with_supervisord()
 
 
 def _show_warning(

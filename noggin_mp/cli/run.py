@@ -1,12 +1,13 @@
 """`run`, `worker`, `monitor`: the processes that do the work."""
 
-import os
+import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from noggin_mp.cli import breaker_options
+from noggin_mp.cli import breaker_options, reloading, sessions
 from noggin_mp.cli.context import Context, pass_context
+from noggin_mp.domain import errors
 
 if TYPE_CHECKING:  # pydantic is slow to import, and --help needs no settings
     from noggin_mp.settings.schema import Settings
@@ -25,8 +26,8 @@ Examples:
 
 \b
 Signals: TERM or Ctrl-C drains and exits 0; a second Ctrl-C hands everything back at once (130);
-a third kills. HUP reads the configuration again; USR2 writes the state to the log; TTIN and TTOU
-add and take away a worker.
+a third kills. HUP reloads the configuration; USR1 opens the log files again; USR2 writes the
+state to the log; TTIN and TTOU add and take away a worker; WINCH pauses leasing, or ends that.
 
 \b
 Exit codes with --until-drained: 0 all done; 1 some TIPs failed for good; 4 the token is refused;
@@ -69,25 +70,26 @@ def run(
 
     settings = adjusted(ctx.settings)
     breaker_options.tell_strays(ctx)
-    logs.configure(level=settings.log.level, format=settings.log.format)
+    logs.configure(**settings.log_options)
     found = _told(ctx, preflight.run(lambda: _check(settings)))
     if dry_run:
         return _dry_run(ctx, settings, found)
     if tip is not None:
         return _one(ctx, settings, tip)
 
-    def reload() -> "Settings":
-        fresh = adjusted(ctx.load().settings)
-        logs.configure(level=fresh.log.level, format=fresh.log.format)
-        return fresh
-
+    sizes = {"fleet.workers": workers, "fleet.threads": threads}
     return _supervise(
         ctx,
         settings,
         until_drained=until_drained,
         horizon_s=horizon,
         limit=limit,
-        reload=reload,
+        source=reloading.source(
+            ctx,
+            adjusted,
+            examine=reloading.examine_worker,
+            pinned={key: n for key, n in sizes.items() if n is not None} | _pinned_level(ctx),
+        ),
     )
 
 
@@ -113,11 +115,15 @@ def worker(ctx: Context, slot: int, threads: int | None) -> int:
     from noggin_mp.supervisor import alone, preflight
     from noggin_mp.worker import loop
 
-    settings = _adjusted(ctx, ctx.settings, threads=threads)
+    def adjusted(settings: "Settings") -> "Settings":
+        return _adjusted(ctx, settings, threads=threads)
+
+    settings = adjusted(ctx.settings)
     breaker_options.tell_strays(ctx)
-    logs.configure(level=settings.log.level, format=settings.log.format)
+    logs.configure(**settings.log_options)
     _told(ctx, preflight.run(lambda: _check(settings)))
-    return alone.run(fleet.ChildKind.WORKER, slot, settings, loop.main)
+    source = reloading.source(ctx, adjusted, examine=reloading.examine_worker)
+    return alone.run(fleet.ChildKind.WORKER, slot, settings, loop.main, source=source)
 
 
 @click.command(
@@ -136,10 +142,14 @@ def monitor(ctx: Context) -> int:
     from noggin_mp.observe import logs
     from noggin_mp.supervisor import alone, preflight
 
-    settings = _adjusted(ctx, ctx.settings)
-    logs.configure(level=settings.log.level, format=settings.log.format)
+    def adjusted(settings: "Settings") -> "Settings":
+        return _adjusted(ctx, settings)
+
+    settings = adjusted(ctx.settings)
+    logs.configure(**settings.log_options)
     _told(ctx, preflight.run(lambda: _check_database(settings)))
-    return alone.run(fleet.ChildKind.MONITOR, 0, settings, app.main)
+    source = reloading.source(ctx, adjusted, examine=reloading.examine_database)
+    return alone.run(fleet.ChildKind.MONITOR, 0, settings, app.main, source=source)
 
 
 def _refuse_nonsense(
@@ -162,9 +172,15 @@ def _adjusted(
     """The settings as the command line has them."""
     sizes = {"workers": workers, "threads": threads}
     fleet = settings.fleet.model_copy(update={k: v for k, v in sizes.items() if v is not None})
-    level = "debug" if ctx.verbose else "warning" if ctx.quiet else settings.log.level
+    level = _pinned_level(ctx).get("log.level", settings.log.level)
     log = settings.log.model_copy(update={"level": level})
     return settings.model_copy(update={"fleet": fleet, "log": log})
+
+
+def _pinned_level(ctx: Context) -> dict[str, str]:
+    """The log level as -v or -q fixes it."""
+    level = "debug" if ctx.verbose else "warning" if ctx.quiet else None
+    return {} if level is None else {"log.level": level}
 
 
 def _told(ctx: Context, found: dict[str, Any]) -> dict[str, Any]:
@@ -239,15 +255,13 @@ def _dry_run(ctx: Context, settings: "Settings", found: dict[str, Any]) -> int:
 
 
 def _one(ctx: Context, settings: "Settings", tip: str) -> int:
-    from noggin_mp.domain import fleet
     from noggin_mp.domain.tip import Tip
     from noggin_mp.store import fleet as slots
     from noggin_mp.supervisor import alone
     from noggin_mp.worker import single
 
     # A slot of its own, so that it may work beside a fleet of this host.
-    slot = slots.ONE_OFF_SLOTS + os.getpid() % slots.ONE_OFF_SLOTS
-    code = alone.run(fleet.ChildKind.WORKER, slot, settings, single.entry_for(Tip(tip)))
+    code = alone.run_beside(settings, single.entry_for(Tip(tip)), first=slots.ONE_OFF_SLOTS)
     ctx.emit({"tip": tip, "exit_code": code}, "")
     return code
 
@@ -255,16 +269,26 @@ def _one(ctx: Context, settings: "Settings", tip: str) -> int:
 def _supervise(ctx: Context, settings: "Settings", **choices: Any) -> int:
     """Import all that children need, then fork them: they share its memory."""
     from noggin_mp.monitor import app
-    from noggin_mp.observe import metrics
+    from noggin_mp.observe import metrics, session_log
     from noggin_mp.supervisor import loop as supervisor
     from noggin_mp.worker import loop as worker_loop
 
+    name = session_log.file_name(datetime.datetime.now(settings.zone))
     fleet = supervisor.Supervisor(
         settings,
         worker_entry=worker_loop.main,
         monitor_entry=app.main,
-        options=supervisor.Options(prepare_metrics=metrics.prepare, **choices),
+        options=supervisor.Options(
+            prepare_metrics=metrics.prepare,
+            job={"session": name},
+            **choices,
+        ),
     )
-    code = fleet.run()
+    try:
+        code = fleet.run()
+    except errors.NogginError as error:
+        sessions.end(settings, name, error.exit_code, str(error))
+        raise
+    sessions.end(settings, name, code, fleet.reason)
     ctx.emit({"exit_code": code, "reason": fleet.reason}, "")
     return code

@@ -17,6 +17,8 @@ from noggin_mp.supervisor import pidfile
 
 _STATEMENT_TIMEOUT_S: Final = 30.0
 _WAIT_STEP_S: Final = 0.5
+_OF_SUPERVISOR: Final = ("pid", "state", "paused", "config_error", "config_version", "reload")
+_RELOADING: Final = ("checking", "applying", "returning")
 
 
 @click.command(
@@ -29,6 +31,7 @@ Examples:
 @pass_context
 def status(ctx: Context) -> None:
     """What is going on: TIPs by status, queue, breakers, workers. Exits 0 whatever goes on."""
+    on_disk = ctx.fall_back()
     with database.opened(ctx, "status", timeout_s=_STATEMENT_TIMEOUT_S) as connection:
         found = reports.snapshot(connection)
     supervisor = pidfile.read_state(Path(ctx.settings.paths.state))
@@ -38,10 +41,11 @@ def status(ctx: Context) -> None:
         "queue": found.queue,
         "breakers": found.breakers,
         "workers": found.workers,
-        "supervisor": {key: supervisor.get(key) for key in ("pid", "state", "config_error")},
+        "supervisor": {key: supervisor.get(key) for key in _OF_SUPERVISOR},
+        "configuration_on_disk": on_disk or None,
         "paused": found.paused,
     }
-    ctx.emit(data, lambda: _text(ctx, found, supervisor))
+    ctx.emit(data, lambda: _text(ctx, found, supervisor, on_disk))
 
 
 def _show_parked(workers: list[dict[str, Any]], supervisor: dict[str, Any], *, host: str) -> None:
@@ -67,6 +71,7 @@ Examples:
 @pass_context
 def health(ctx: Context, wait_s: float, max_age_s: float | None) -> int:
     """Whether all is well: exit 0, or 1 with the reasons (5 when the database is down)."""
+    on_disk = ctx.fall_back()
     deadline = time.monotonic() + wait_s
     while True:
         verdict, code = _judged(ctx, max_age_s)
@@ -74,6 +79,13 @@ def health(ctx: Context, wait_s: float, max_age_s: float | None) -> int:
         if verdict.healthy or left <= 0:
             break
         time.sleep(min(_WAIT_STEP_S, left))
+    if on_disk:
+        broken = policy.Reason(
+            code=errors.ConfigError.code,
+            message=f"the configuration on disk is broken: {on_disk}",
+            remedy="see noggin-mp config check",
+        )
+        verdict = dataclasses.replace(verdict, notes=(*verdict.notes, broken))
     data = {
         "healthy": verdict.healthy,
         "reasons": [dataclasses.asdict(one) for one in verdict.reasons],
@@ -136,11 +148,18 @@ def _verdict_text(verdict: policy.Verdict) -> str:
     return "\n".join(lines)
 
 
-def _text(ctx: Context, found: reports.Snapshot, supervisor: dict[str, Any]) -> str:
+def _text(ctx: Context, found: reports.Snapshot, supervisor: dict[str, Any], on_disk: str) -> str:
     state, pid = supervisor.get("state"), supervisor.get("pid")
     head = f"supervisor  {state}" + (f" (pid {pid})" if pid else "")
+    reload = (supervisor.get("reload") or {}).get("state")
+    if reload in _RELOADING:
+        head += f"\n            reload: {reload}"
     if supervisor.get("config_error"):
         head += f"\n            reload refused: {supervisor['config_error']}"
+    if supervisor.get("paused"):
+        head += "\n            takes no new work: paused by a signal (WINCH ends it)"
+    if on_disk:
+        head += f"\n            the configuration on disk is broken: {on_disk}"
     if found.paused:
         head += f"\n            paused: {found.pause_reason or 'no reason given'}"
     counts = {name: n for name, n in found.tips.items() if n or name in ("pending", "complete")}

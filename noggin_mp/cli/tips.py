@@ -81,12 +81,11 @@ def show(ctx: Context, tip: str, payload: bool) -> None:
         record = store.record(connection, tip, payload=payload)
         if record is None:
             raise _unknown([tip])
-        output = Path(ctx.settings.paths.output)
         found: dict[str, Any] = {
             "tip": tip,
             "record": record,
             "queue": store.entries(connection, tip),
-            "folders": [str(output / folder) for folder in store.folders(connection, tip)],
+            "folders": [_place(ctx, one) for one in store.folders(connection, tip)],
             "attachments": store.attachments(connection, tip),
             "errors": store.failures(connection, tip, limit=5),
         }
@@ -152,11 +151,7 @@ def _wanted(
     type_name: str | None,
     after: datetime | None,
 ) -> store.Filter:
-    types = None
-    if type_name is not None:
-        found = kinds.catalogue(ctx).find(type_name)
-        # A type that is not configured may well be what somebody looks for.
-        types = [type_name.lower()] if found is None else [found.code.lower(), found.name.lower()]
+    types = None if type_name is None else kinds.names(kinds.catalogue(ctx), type_name)
     return store.Filter(state=state, error=error, types=types, since=after)
 
 
@@ -236,6 +231,13 @@ def _unknown(missing: Sequence[str]) -> failures.InputError:
     )
 
 
+def _place(ctx: Context, folder: store.Folder) -> str:
+    """Where a folder lies; behind the name of the host that wrote in it, when that is another."""
+    if folder.host in (None, ctx.settings.fleet.host) or folder.output is None:
+        return str(Path(ctx.settings.paths.output) / folder.path)
+    return f"{folder.host}:{Path(folder.output) / folder.path}"
+
+
 def _text(found: dict[str, Any]) -> str:
     record = found["record"]
     lines = [f"{name + ':':<34}{tables.cell(value)}" for name, value in record.items()]
@@ -248,7 +250,7 @@ def _text(found: dict[str, Any]) -> str:
     if found["attachments"]:
         columns = {
             "attachment_sequence": "no", "attachment_status": "status", "file_size_bytes": "bytes",
-            "file_path": "file", "last_error_message": "last error",
+            "host": "host", "file_path": "file", "last_error_message": "last error",
         }  # fmt: skip
         lines += ["", tables.table(found["attachments"], columns)]
     if found["errors"]:

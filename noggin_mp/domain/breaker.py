@@ -15,6 +15,7 @@ from noggin_mp.domain import outcome
 
 BUCKETS = 12
 """A window is counted in so many buckets, the current one included."""
+WELL_S = 2.5  # a worker is well that told of a success so lately, and fails nothing
 STREAK_WINDOWS = 10
 """A streak that nothing was added to for so many windows has lapsed."""
 
@@ -148,7 +149,6 @@ class Policy:
 
 def open_seconds(policy: Policy, open_count: int, random: float) -> float:
     """How long to stay open at the `open_count`-th opening in a row; `random` in [0, 1)."""
-    # The exponent is bounded: beyond it every sensible policy has reached its cap.
     grown = policy.open_duration_s * policy.open_multiplier ** min(max(open_count, 1) - 1, 60)
     return min(policy.open_max_s, grown * (1 + policy.open_jitter * (2 * random - 1)))
 
@@ -196,6 +196,7 @@ class Vote:
     streak: int = 0
     quarantined: bool = False
     at_s: float = 0.0
+    ok_s: float | None = None  # when the latest request that succeeded was begun
     buckets: dict[int, list[int]] = field(default_factory=dict)  # start_ms -> ok, failed, slow
 
     def add(
@@ -241,22 +242,34 @@ class Decision(StrEnum):
 
 
 def decide(
-    votes: Mapping[str, Vote], *, worker: str, busy: int, policy: Policy, now_s: float
+    votes: Mapping[str, Vote],
+    *,
+    worker: str,
+    busy: int,
+    policy: Policy,
+    now_s: float,
+    elsewhere: int = 0,
 ) -> Decision:
     """What `votes` come to after an outcome of `worker`, with `busy` workers at work.
 
-    Workers in quarantine neither count nor are needed.
+    The limit of a streak is `fail_max`, but grows with the fleet: in a healthy one failures are
+    scattered. What fails `elsewhere`, in the streaks of the host's other role, is no scatter and
+    takes from that growth; a trip of that role within the window takes all of it (`busy`).
+    Workers in quarantine neither count nor are needed. When only one of the fleet's hosts fails
+    while another one (`worker` is `host/slot`) is well, its network may be its own: no trip.
     """
     forgotten_s = now_s - STREAK_WINDOWS * policy.window_s
     known = {name: vote for name, vote in votes.items() if vote.at_s > forgotten_s}
     own = known.get(worker, Vote())
     counted = [vote for vote in known.values() if not vote.quarantined]
     active = sum(vote.at_s > now_s - policy.window_s for vote in counted)
-    limit, needed = max(policy.fail_max, busy), min(policy.min_voters, active)
+    limit = max(policy.fail_max, busy - elsewhere)
+    needed = min(policy.min_voters, active)
     streaks = [vote.streak for vote in counted]
     if own.quarantined:
         return Decision.QUARANTINE
-    if sum(streaks) >= limit and _some(streaks, needed):
+    lone = policy.min_voters > 1 and _host_alone(known, worker=worker, now_s=now_s)
+    if sum(streaks) >= limit and _some(streaks, needed) and not lone:
         return Decision.TRIP_STREAK
     totals = [vote.totals(policy, now_s) for vote in counted]
     size = sum(ok + failed for ok, failed, _ in totals)
@@ -267,9 +280,19 @@ def decide(
         )
         for decision, bad, percent in shares:
             reached = percent is not None and sum(bad) * 100 >= percent * size
-            if reached and sum(bad) > 0 and _some(bad, needed):
+            held = lone and decision is Decision.TRIP_SHARE
+            if reached and sum(bad) > 0 and _some(bad, needed) and not held:
                 return decision
     return Decision.QUARANTINE if own.streak >= limit else Decision.NONE
+
+
+def _host_alone(votes: Mapping[str, Vote], *, worker: str, now_s: float) -> bool:
+    """True when the failures are one host's and a worker of another one has just succeeded."""
+    own, counted = worker.split("/")[0], [v for v in votes.items() if not v[1].quarantined]
+    failing = {name.split("/")[0] for name, vote in counted if vote.streak > 0}
+    others = [vote for name, vote in counted if name.split("/")[0] != own and not vote.streak]
+    well = any(vote.ok_s is not None and vote.at_s > now_s - WELL_S for vote in others)
+    return well and len(failing) <= 1
 
 
 def _some(counts: Iterable[int], needed: int) -> bool:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from noggin_mp.domain import slots
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+REOPEN_LOGS, LEASING, ANSWERED = "reopen_logs", "leasing", "answered"
+"""Names of orders: open the logs again; take new work or not (body: bool); what became of a request
+that this monitor told (body: `id`, `ok`, `detail`). The first two every child obeys by itself."""
+
+SETTINGS = "settings"
+"""Take other settings over between two jobs (body: `version`, `settings`), then tell `applied`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +28,22 @@ class Order:
     body: object = None
 
 
+class Beat(Protocol):
+    """Says "alive, so many jobs busy"; cheap and rate-limited, never blocks."""
+
+    def __call__(self, busy: int, /, *, tips: int = 0, stalled_s: float = 0.0) -> None:
+        """`tips`: done in this life; `stalled_s`: how long some thread has made no progress.
+
+        `busy` -1: alive, and not at work yet.
+        """
+
+
 def _never() -> bool:
     return False
+
+
+def _always() -> bool:
+    return True
 
 
 def _none() -> list[Order]:
@@ -46,11 +68,11 @@ class ChildContext:
     settings: object
     parent_pid: int
     metrics_dir: Path
-    beat: Callable[[int], None]
-    """Say "alive, so many jobs busy"; cheap and rate-limited, never blocks."""
+    beat: Beat
     tell: Callable[[str, Mapping[str, object]], None]
-    """Tell the supervisor `drained` (with `exit_code`), `auth_stop`, or, with a packed error,
-    `local_trouble` or `fatal`."""
+    """Tell the supervisor `drained` (with `exit_code`), `auth_stop`, `applied` (with the `version`
+    of settings taken over), `request` (of a person, for
+    this host), or, with a packed error, `local_trouble` or `fatal`."""
     stopping: Callable[[], bool]
     """True once TERM was received or the parent is gone."""
     wait: Callable[[float], bool]
@@ -61,6 +83,8 @@ class ChildContext:
     """What the supervisor ordered since the last call; never blocks; for one thread."""
     orders_fd: int | None = None
     """Readable when `orders` has something to give."""
+    leasing: Callable[[], bool] = _always
+    """False while this host is to take no new work; what is in hand is finished. As `orders`."""
     until_drained: bool = False
     horizon_s: float = 0.0
     listen_fd: int | None = None

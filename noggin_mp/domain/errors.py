@@ -104,6 +104,12 @@ class AlreadyRunning(NogginError):
     exit_code, code, actor = 7, "already_running", "operator"
 
 
+class NotRunning(NogginError):
+    """No supervisor that could be asked, or it did not do what was asked of it in time."""
+
+    exit_code, code, actor = 1, "not_running", "operator"
+
+
 class LocalTrouble(NogginError):
     """Our own disk, path or port fails; never charged to a TIP."""
 

@@ -6,7 +6,7 @@ randomness, and carries out the actions that come back.
 
 from collections.abc import Callable, Iterator
 
-from noggin_mp.domain import actions, child, ending, errors, slots
+from noggin_mp.domain import actions, child, ending, errors, recycling, replacing, slots
 
 Action = actions.Action
 Phase = actions.Phase
@@ -26,9 +26,6 @@ EXIT_INTERRUPTED = ending.EXIT_INTERRUPTED
 
 MONITOR_LAST_S = 2.0
 """The monitor serves until the workers are gone, or until this long before the drain's deadline."""
-
-_WORKING = frozenset({slots.SlotState.STARTING, slots.SlotState.RUNNING})
-_SETTLED = frozenset({slots.SlotState.RUNNING, slots.SlotState.PARKED})
 
 
 class Fleet:
@@ -52,6 +49,8 @@ class Fleet:
         self.rules = rules
         self.phase = Phase.STARTING
         self.generation = 0
+        self.rolls_below = 0  # tenants with older settings than this are replaced
+        self.unproven: set[int] = set()  # generations of which an exit code proves nothing
         self._ending = ending.Ending()
         self._jitter = jitter
         self._until_drained = until_drained
@@ -91,10 +90,12 @@ class Fleet:
         """True while some tenant still runs with older settings."""
         return any(slot.live and slot.generation < self.generation for slot in self)
 
-    def beat(self, slot: slots.Slot, *, now: float, busy: int) -> None:
+    def beat(
+        self, slot: slots.Slot, *, now: float, busy: int, tips: int = 0, stalled_s: float = 0.0
+    ) -> None:
         """Account for a beat; the first of any worker makes the fleet run."""
-        slot.beat(now=now, busy=busy)
-        if self.phase is Phase.STARTING and slot.kind is ChildKind.WORKER:
+        slot.beat(now=now, busy=busy, tips=tips, stalled_s=stalled_s)
+        if self.phase is Phase.STARTING and slot.kind is ChildKind.WORKER and slot.at_work:
             self.phase = Phase.RUNNING
 
     def exited(self, slot: slots.Slot, *, now: float, exit_: slots.Exit) -> None:
@@ -103,7 +104,7 @@ class Fleet:
         if slot.kind is ChildKind.WORKER and self._finite and exit_.clean and not asked:
             slot.wanted = False
         slot.exited(now=now, exit_=exit_, rules=self.rules, jitter=self._jitter())
-        if not asked and exit_.code in HALTING_CODES:
+        if not asked and exit_.code in HALTING_CODES and slot.generation not in self.unproven:
             self.drain(now=now, exit_code=exit_.code, reason=f"{slot.name} ended: {exit_}")
         if slot.state is slots.SlotState.GONE and slot is not self._monitor:
             self._workers.pop(slot.number, None)
@@ -189,7 +190,12 @@ class Fleet:
     def roll(self, *, now: float, rules: slots.Rules) -> None:
         """Replace every tenant, one at a time, so that each gets the new settings."""
         self.generation += 1
+        self.rolls_below = self.generation
         self.rules = rules
+        self.unpark(now=now)
+
+    def unpark(self, *, now: float) -> None:
+        """Give parked slots a fresh start: a person has done something about their cause."""
         for slot in self:
             slot.unpark(now=now)
 
@@ -205,14 +211,14 @@ class Fleet:
             actions += self._decide_draining(now)
         else:
             actions += self._decide_retiring(now)
-            actions += self._decide_rolling(now)
-            actions += [Spawn(slot=slot) for slot in self if self._due(slot, now)]
+            actions += self._decide_replacing(now)
+            actions += [self._spawn(slot) for slot in self if self._due(slot, now)]
         return tuple(actions)
 
     def next_at(self) -> float | None:
         """When `decide` will next have something to say, if nothing happens before."""
         times = [slot.next_at(rules=self.rules) for slot in self]
-        if self._monitor is not None and self._monitor.state in _WORKING:
+        if self._monitor is not None and self._monitor.state in slots.WORKING:
             times.append(self._monitor_deadline())
         return min((time for time in times if time is not None), default=None)
 
@@ -227,8 +233,14 @@ class Fleet:
     def _due(self, slot: slots.Slot, now: float) -> bool:
         return slot.wanted and slot.state is slots.SlotState.WAITING and slot.due_at <= now
 
-    def _end(self, slot: slots.Slot, *, deadline: float) -> Signal:
-        slot.asked_to_end(deadline=deadline)
+    def _spawn(self, slot: slots.Slot) -> Spawn:
+        slot.life = recycling.Life(factor=recycling.factor(self._jitter()))
+        return Spawn(slot=slot)
+
+    def _end(
+        self, slot: slots.Slot, *, deadline: float, why: slots.ExitReason = slots.ExitReason.DRAINED
+    ) -> Signal:
+        slot.asked_to_end(deadline=deadline, why=why)
         return Signal(slot=slot, sign=slots.Sign.TERM)
 
     def _monitor_deadline(self) -> float | None:
@@ -239,8 +251,8 @@ class Fleet:
     def _decide_draining(self, now: float) -> list[Action]:
         assert self._ending.deadline is not None, "a draining fleet has a deadline"
         workers = [slot for slot in self._workers.values() if slot.live]
-        ending = [slot for slot in workers if slot.state in _WORKING]
-        if self._monitor is not None and self._monitor.state in _WORKING:
+        ending = [slot for slot in workers if slot.state in slots.WORKING]
+        if self._monitor is not None and self._monitor.state in slots.WORKING:
             last_call = self._monitor_deadline()
             if not workers or (last_call is not None and now >= last_call):
                 ending.append(self._monitor)
@@ -250,19 +262,23 @@ class Fleet:
         return [
             self._end(slot, deadline=now + self.rules.grace_s)
             for slot in self
-            if not slot.wanted and slot.state in _WORKING
+            if not slot.wanted and slot.state in slots.WORKING
         ]
 
-    def _decide_rolling(self, now: float) -> list[Action]:
-        """The next tenant to replace, once every wanted worker is at work; the monitor is last."""
-        if any(slot.wanted and slot.state not in _SETTLED for slot in self._workers.values()):
+    def _decide_replacing(self, now: float) -> list[Action]:
+        found = replacing.candidate(
+            self,
+            generation=self.rolls_below,
+            recycle=None if self._finite else self.rules.recycle,
+            now=now,
+        )
+        if found is None:
             return []
-        stale = [s for s in self if s.state in _WORKING and s.generation < self.generation]
-        return [self._end(slot, deadline=now + self.rules.grace_s) for slot in stale[:1]]
+        return [self._end(found[0], deadline=now + self.rules.grace_s, why=found[1])]
 
     def _forgive_lapse(self, now: float) -> None:
         """When this process itself was stopped, silence of the children proves nothing."""
-        if self._decided_at is not None and now - self._decided_at > self.rules.lapse_s:
+        if self._decided_at is not None and now - self._decided_at > self.rules.lapse:
             for slot in self._live():
                 slot.beat_at = now
         self._decided_at = now

@@ -100,12 +100,16 @@ def _supervision(facts: Facts, *, beating: bool) -> tuple[list[Reason], list[Rea
         numbers = ", ".join(str(slot.get("slot")) for slot in parked)
         reasons.append(Reason(
             code="workers.parked", message=f"worker slots parked after repeated crashes: {numbers}",
-            remedy="see the log for why they crash, then restart"))  # fmt: skip
+            remedy="see the log for why they crash, then run noggin-mp config reload"))  # fmt: skip
     if facts.supervisor.get("config_error"):
         reasons.append(Reason(
             code="config.invalid",
             message=f"the last reload was refused: {facts.supervisor['config_error']}",
             remedy="correct the file and send HUP again"))  # fmt: skip
+    if facts.supervisor.get("paused"):
+        reasons.append(Reason(
+            code="leasing.paused", message="this host takes no new work: paused by a signal",
+            remedy="send WINCH to the supervisor again"))  # fmt: skip
     blocked = sum(one["state"] == "blocked" for one in facts.workers)
     if blocked:
         reasons.append(Reason(

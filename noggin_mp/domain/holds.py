@@ -25,6 +25,8 @@ class Row:
     ramp_from: float = -math.inf
     fingerprint: str | None = None  # of each token that was refused, in one string
     probe_owner: str | None = None
+    tripped_by: str | None = None
+    tripped_at: int = 0  # of the latest trip; grows with each, 0 = none yet
     reason: str = ""
 
     def at(self, now: float) -> breaker.State:
@@ -73,6 +75,8 @@ def parse(raw: Mapping[str, Any], now: float) -> Row:
         ramp_from=_ramp_from(state, until, closed_s, now),
         fingerprint=raw.get("fingerprint"),
         probe_owner=raw.get("probe_owner"),
+        tripped_by=raw.get("tripped_by"),
+        tripped_at=raw.get("tripped_at") or 0,
         reason=raw.get("reason") or "",
     )
 

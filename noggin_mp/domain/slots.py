@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from noggin_mp.domain import recycling
+
 
 class ChildKind(StrEnum):
     """What a child of the supervisor is."""
@@ -32,6 +34,13 @@ LIVE = frozenset(
     {SlotState.STARTING, SlotState.RUNNING, SlotState.DRAINING, SlotState.HUNG, SlotState.KILLED}
 )
 """In these states the slot has a process."""
+
+
+WORKING = frozenset({SlotState.STARTING, SlotState.RUNNING})
+"""In these states the tenant was not asked to end."""
+
+SETTLED = frozenset({SlotState.RUNNING, SlotState.PARKED})
+"""In these states a slot is as it should be, or as it will stay."""
 
 
 class Sign(StrEnum):
@@ -63,6 +72,38 @@ class Rules:
     """A clean exit that nobody asked for counts as a failure when it comes sooner than this."""
     lapse_s: float = 5.0
     """A loop turn longer than this means the supervisor itself was stopped: no child is blamed."""
+    stall_s: float = 120.0
+    """A job thread may go so long without a sign of progress."""
+    answer_s: float = 35.0
+    """A child that does not take new settings over within this time is replaced instead: above the
+    30 s that its loop may wait for a database that is away."""
+    ready_s: float = 60.0
+    """A child with new settings must be at work within this time: three times what it may wait for
+    the session of its predecessor to end."""
+    recycle: recycling.Limits = field(default_factory=recycling.Limits)
+
+    @property
+    def lapse(self) -> float:
+        """`lapse_s`, but so short that a lapse is noticed before the watchdog blames anybody."""
+        return min(self.lapse_s, max(1.5, self.watchdog_s / 2))
+
+
+class ExitReason(StrEnum):
+    """Why a tenant ended; the values are the label `reason` of noggin_worker_exits_total."""
+
+    CLEAN = "clean"  # exit status 0, unasked
+    DRAINED = "drained"  # asked: the fleet stops or shrinks
+    ROLLED = "rolled"  # asked: new settings
+    RECYCLED = "recycled"  # asked: it had lived long enough
+    FAILED = "failed"  # another exit status
+    CRASHED = "crashed"  # a signal that is not ours
+    HUNG = "hung"  # our signal, for want of a sign of life
+
+
+WITHOUT_BLAME = frozenset({5})
+"""A worker that ends with one of these meets what meets every other: it is slowed down, and never
+parked. Source: the command line's exit codes: the database cannot be reached.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +142,13 @@ class Slot:
     streak: int = 0
     """Failures in a row, for the backoff."""
     failures: deque[float] = field(default_factory=deque)
+    at_work: bool = False
+    """True once the present tenant has said that it is ready."""
+    stalled_s: float = 0.0
+    """How long one of its threads had made no progress, at the last beat."""
+    why: ExitReason = ExitReason.DRAINED
+    """Why the present tenant was asked to end, if it was."""
+    life: recycling.Life = field(default_factory=recycling.Life)
 
     @property
     def live(self) -> bool:
@@ -116,21 +164,35 @@ class Slot:
         """Account for a new tenant."""
         self.state, self.pid, self.generation = SlotState.STARTING, pid, generation
         self.spawned_at = self.beat_at = now
-        self.busy, self.deadline = 0, None
+        self.busy, self.stalled_s, self.deadline = 0, 0.0, None
+        self.why, self.at_work = ExitReason.DRAINED, False
 
-    def beat(self, *, now: float, busy: int) -> None:
-        """Account for a beat; the first makes the tenant ready."""
-        self.beat_at, self.busy = now, busy
-        if self.state is SlotState.STARTING:
+    def beat(self, *, now: float, busy: int, tips: int = 0, stalled_s: float = 0.0) -> None:
+        """Account for a beat; the first makes the tenant ready, unless `busy` is below 0."""
+        self.beat_at, self.busy, self.stalled_s = now, max(busy, 0), stalled_s
+        self.life.tips = tips
+        self.at_work = self.at_work or busy >= 0
+        if self.state is SlotState.STARTING and self.at_work:
             self.state = SlotState.RUNNING
 
-    def asked_to_end(self, *, deadline: float) -> None:
+    def asked_to_end(self, *, deadline: float, why: ExitReason = ExitReason.DRAINED) -> None:
         """Account for a TERM: the tenant has until `deadline`, or an earlier one it had."""
         if self.state is SlotState.KILLED:
             return
+        self.why = why
         if self.state is SlotState.HUNG and self.deadline is not None:
             deadline = min(deadline, self.deadline)
         self.state, self.deadline = SlotState.DRAINING, deadline
+
+    def exit_reason(self, exit_: Exit) -> ExitReason:
+        """Why the tenant ended so; asked before `exited` forgets it."""
+        if self.state is SlotState.DRAINING:
+            return self.why
+        if self.state in (SlotState.HUNG, SlotState.KILLED):
+            return ExitReason.HUNG
+        if exit_.code is None:
+            return ExitReason.CRASHED
+        return ExitReason.CLEAN if exit_.clean else ExitReason.FAILED
 
     def exited(self, *, now: float, exit_: Exit, rules: Rules, jitter: float) -> None:
         """Account for the tenant's end: wait for the next one, park, or be gone.
@@ -146,15 +208,18 @@ class Slot:
         self.state = SlotState.WAITING if self.wanted else SlotState.GONE
         self.due_at = now
         if failed and self.wanted:
-            self._failed(now=now, rules=rules, jitter=jitter)
+            self._failed(
+                now=now, rules=rules, jitter=jitter, blamed=exit_.code not in WITHOUT_BLAME
+            )
 
     def spawn_failed(self, *, now: float, rules: Rules, jitter: float) -> None:
         """Account for a fork that the system refused: the same as an exit at once."""
         self.spawned_at = now
-        self._failed(now=now, rules=rules, jitter=jitter)
+        self._failed(now=now, rules=rules, jitter=jitter, blamed=True)
 
-    def _failed(self, *, now: float, rules: Rules, jitter: float) -> None:
-        self.failures.append(now)
+    def _failed(self, *, now: float, rules: Rules, jitter: float, blamed: bool) -> None:
+        if blamed:
+            self.failures.append(now)
         while self.failures and now - self.failures[0] > rules.park_window_s:
             self.failures.popleft()
         if self.kind is ChildKind.WORKER and len(self.failures) >= rules.park_after_exits:
@@ -165,6 +230,13 @@ class Slot:
             self.due_at = now + whole * (0.5 + jitter / 2)
         self.streak += 1
 
+    def forgive(self, *, now: float) -> None:
+        """Forget failures that were not this slot's own, and fill it at once."""
+        self.streak = 0
+        self.failures.clear()
+        if self.state in (SlotState.WAITING, SlotState.PARKED):
+            self.state, self.due_at = SlotState.WAITING, now
+
     def unpark(self, *, now: float) -> None:
         """Give a parked slot a fresh start."""
         if self.state is SlotState.PARKED:
@@ -174,7 +246,9 @@ class Slot:
     def overdue(self, *, now: float, rules: Rules) -> Sign | None:
         """The signal due to a tenant past its deadline or without a beat, accounted for."""
         if self.state in (SlotState.STARTING, SlotState.RUNNING):
-            if now - self.beat_at < rules.watchdog_s:
+            silent_s = now - self.beat_at
+            stalled = self.stalled_s > 0 and self.stalled_s + silent_s >= rules.stall_s
+            if silent_s < rules.watchdog_s and not stalled:
                 return None
             self.state, self.deadline = SlotState.HUNG, now + rules.abort_s
             return Sign.ABRT
@@ -196,5 +270,6 @@ class Slot:
         if self.state is SlotState.WAITING:
             return self.due_at
         if self.state in (SlotState.STARTING, SlotState.RUNNING):
-            return self.beat_at + rules.watchdog_s
+            left_s = rules.stall_s - self.stalled_s if self.stalled_s else rules.watchdog_s
+            return self.beat_at + max(0.0, min(rules.watchdog_s, left_s))
         return self.deadline

@@ -23,20 +23,27 @@ class Exchange:
 
     Remote trouble comes as `reasons.Broken`, which the caller hands to `failed`; it never leaves
     the gateway. Used as a context manager it gives the connection back, or closes it when the
-    body was not read to its end.
+    body was not read to its end. The request is told to the client's meters once: by `succeeded`
+    or `failed`, which come before anybody acts on the answer, or when it was called off.
     """
 
     def __init__(
-        self, client: "http.Client", role: outcome.Role, cancelled: Callable[[], bool]
+        self,
+        client: "http.Client",
+        role: outcome.Role,
+        cancelled: Callable[[], bool],
+        resend: Callable[[float], bool],
     ) -> None:
         self.role = role
         self.status: int | None = None
+        self.date: str | None = None
         self.length: int | None = None
         self.encoding = ""
         self.framed = False
         self.received_bytes = 0
         self._client = client
         self._watch = watch.Watch(client.timeouts, cancelled)
+        self._resend = resend
         self._connections: pool.Connections | None = None
         self._line: pool.Line | None = None
         self._answer: response.StrictResponse | None = None
@@ -45,6 +52,7 @@ class Exchange:
         self._retry_after_s: float | None = None
         self._caught = bytearray()
         self._complete = False
+        self._asked = self._told = False
 
     def __enter__(self) -> Self:
         watch.set_current(self._watch)
@@ -60,6 +68,8 @@ class Exchange:
             self._release()
         finally:
             watch.set_current(None)
+            if kind is not None and not issubclass(kind, reasons.Broken):
+                self._tell_called_off()
 
     def open(self, target: urls.Target, *, accept: str) -> None:
         """Send the request and read the header of a usable 200.
@@ -104,20 +114,40 @@ class Exchange:
             count = self._answer.body_into(view)
         except classify.NETWORK_ERRORS as error:
             raise classify.by_exception(error) from None
+        finally:
+            self.received_bytes = self._answer.taken
         self._complete = self._answer.isclosed()
-        self.received_bytes += count
         if len(self._caught) < scrub.CAUGHT_BYTES:
             self._caught += view[: min(count, scrub.CAUGHT_BYTES - len(self._caught))]
         return count
 
     def succeeded(self) -> outcome.Attempt:
         """The outcome of an attempt that brought what was promised."""
-        return self._attempt(outcome.Kind.SUCCESS, "ok", "")
+        return self._tell(self._attempt(outcome.Kind.SUCCESS, "ok", ""))
 
     def failed(self, broken: reasons.Broken) -> outcome.Attempt:
         """The outcome of an attempt that `broken` ended."""
         detail = f"{self._label}: {broken.detail}"
-        return self._attempt(broken.kind, broken.reason, detail, sample=self._sample())
+        return self._tell(self._attempt(broken.kind, broken.reason, detail, sample=self._sample()))
+
+    def _tell(self, attempt: outcome.Attempt) -> outcome.Attempt:
+        """Count the request, before the caller can do anything with what it brought."""
+        if self._asked and not self._told and self._client.meters is not None:
+            self._client.meters.request(attempt)
+        self._told = True
+        return attempt
+
+    def _tell_called_off(self) -> None:
+        if self._asked and not self._told and self._client.meters is not None:
+            self._client.meters.request_cancelled(
+                self.role, duration_s=self._watch.elapsed(), received_bytes=self.received_bytes
+            )
+        self._told = True
+
+    def _count_resent(self) -> None:
+        self._asked = False  # the one that may follow is another request
+        if self._client.meters is not None:
+            self._client.meters.request_resent(self.role)
 
     def _attempt(
         self, kind: outcome.Kind, reason: str, detail: str, sample: bytes = b""
@@ -140,6 +170,7 @@ class Exchange:
         answer = self._ask(connections, request, fresh=False)
         if answer is None:
             # The server closed an idle connection just as we used it: not a failure of anybody.
+            self._count_resent()
             answer = self._ask(connections, request, fresh=True)
         assert answer is not None
         self._answer = answer
@@ -148,8 +179,9 @@ class Exchange:
     def _ask(
         self, connections: pool.Connections, request: bytes, *, fresh: bool
     ) -> response.StrictResponse | None:
-        """The answer, or None when a kept connection turned out stale."""
+        """The answer, or None when a kept connection was stale and another may be tried."""
         self._watch.begin_request()
+        self._asked = True
         line: pool.Line | None = None
         try:
             line = connections.take(fresh=fresh)
@@ -159,6 +191,9 @@ class Exchange:
             if line is None or not line.reused or self._watch.received:
                 raise broken from None
             if broken.reason not in ("closed", "reset"):
+                raise broken from None
+            connections.distrust()
+            if not self._resend(line.rested_s):
                 raise broken from None
             return None
         else:
@@ -184,8 +219,9 @@ class Exchange:
     def _judge(self) -> None:
         assert self._answer is not None and self.status is not None
         headers = self._answer.headers
+        self.date = headers.get("Date")
         self._retry_after_s = retry_after.parse(
-            headers.get("Retry-After"), date=headers.get("Date"), now=self._client.now()
+            headers.get("Retry-After"), date=self.date, now=self._client.now()
         )
         judged = classify.by_status(self.status, retry_after_s=self._retry_after_s)
         if judged is None:

@@ -135,11 +135,20 @@ def verify_existing(path: Path, *, size_bytes: int, sha256: str) -> bool:
         os.close(fd)
 
 
-def sweep(root: Path, *, keep: Collection[str | int] = (), older_than: float | None = None) -> int:
+def sweep(
+    root: Path,
+    *,
+    keep: Collection[str | int] = (),
+    older_than: float | None = None,
+    issued: int | None = None,
+    dry_run: bool = False,
+) -> int:
     """The number of our partial files removed below `root`; a missing `root` has none.
 
     Only regular files of our pattern go, links are never followed. Those whose token is in `keep`
-    (leases that live) stay, and with `older_than` (seconds since the epoch) younger ones too.
+    (leases that live) stay, and with `older_than` (seconds since the epoch) younger ones too; so do
+    those of tokens above `issued`, the last one there was: they are younger, whatever clocks say.
+    With `dry_run` they are only counted.
     Raises: errors.PathUnusable.
     """
     kept = {str(token) for token in keep}
@@ -149,23 +158,28 @@ def sweep(root: Path, *, keep: Collection[str | int] = (), older_than: float | N
     for place, _, names, folder in os.fwalk(root.resolve(), follow_symlinks=False):
         for name in names:
             match = partial.TEMP_NAME.fullmatch(name)
-            if match is None or match[1] in kept:
+            if match is None or match[1] in kept or _later(match[1], issued):
                 continue
             try:
-                removed += _remove(folder, name, older_than)
+                removed += _remove(folder, name, older_than, dry_run)
             except OSError as error:
                 raise trouble.local(error, Path(place) / name, doing="remove") from error
     return removed
 
 
-def _remove(folder: int, name: str, older_than: float | None) -> bool:
+def _later(token: str, issued: int | None) -> bool:
+    return issued is not None and token.isdecimal() and int(token) > issued
+
+
+def _remove(folder: int, name: str, older_than: float | None, dry_run: bool) -> bool:
     try:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if not stat.S_ISREG(found.st_mode):
             return False
         if older_than is not None and found.st_mtime >= older_than:
             return False
-        os.unlink(name, dir_fd=folder)
+        if not dry_run:
+            os.unlink(name, dir_fd=folder)
     except FileNotFoundError:
         return False  # its owner was quicker
     return True

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn, Protocol
 
 from noggin_mp.domain import errors, outcome
 from noggin_mp.gateway import exchanges, pool, reasons, urls, watch
@@ -16,6 +17,32 @@ DEFAULT_MEDIA_URL = "{base_url}/media/file?ns={namespace}&tip={tip}"
 MAX_REDIRECTS = 3
 _HEADER_TEXT = re.compile(r"[\x21-\x7e]+")
 _USER_AGENT = re.compile(r"[\x20-\x7e]+")
+
+
+def always(rested_s: float) -> bool:
+    """A request may be sent again that a stale connection swallowed."""
+    return True
+
+
+class Meters(Protocol):
+    """Counts the requests of a client; each request is told once, by one of these."""
+
+    def request(self, attempt: outcome.Attempt) -> None:
+        """A request ended; what it brought has not been acted on yet."""
+
+    def request_cancelled(
+        self, role: outcome.Role, *, duration_s: float, received_bytes: int
+    ) -> None:
+        """A request was sent and then called off by ourselves."""
+
+    def request_resent(self, role: outcome.Role) -> None:
+        """A request went out on a kept connection that was closed already; it is sent again."""
+
+
+def overdue() -> NoReturn:
+    """For a `cancelled` that knows a deadline of its own: end the exchange as timed out."""
+    detail = "the probe did not end within its deadline"
+    raise reasons.Broken(outcome.Kind.TIMEOUT, "deadline", detail)
 
 
 class Client:
@@ -41,6 +68,7 @@ class Client:
         ca_bundle: Path | None = None,
         max_redirects: int = 0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        meters: Meters | None = None,
     ) -> None:
         if namespace and not _HEADER_TEXT.fullmatch(namespace):
             raise errors.ConfigError(
@@ -54,6 +82,7 @@ class Client:
         self.timeouts = timeouts or Timeouts()
         self.max_redirects = min(max_redirects, MAX_REDIRECTS)
         self.now = now
+        self.meters = meters
         self._base_url = base_url
         self._media_url = media_url
         self._token = token
@@ -79,10 +108,18 @@ class Client:
         return urls.resolve_url(self._media_url, self._base_url, self.namespace, item_url, tip)
 
     def exchange(
-        self, role: outcome.Role, *, cancelled: Callable[[], bool] = never
+        self,
+        role: outcome.Role,
+        *,
+        cancelled: Callable[[], bool] = never,
+        resend: Callable[[float], bool] = always,
     ) -> exchanges.Exchange:
-        """One attempt about to be made."""
-        return exchanges.Exchange(self, role, cancelled)
+        """One attempt about to be made.
+
+        `resend` is asked before a request that a kept connection swallowed is sent once more; it
+        is told for how many seconds the connection had rested.
+        """
+        return exchanges.Exchange(self, role, cancelled, resend)
 
     def connections_for(self, target: urls.Target) -> pool.Connections:
         """The connections to the target's origin; a foreign one has none. Raises: Broken."""

@@ -59,19 +59,20 @@ def download(
     limits: MediaLimits | None = None,
     hashes: tuple[str, ...] = ("sha256", "md5"),
     cancelled: Callable[[], bool] = http.never,
+    resend: Callable[[float], bool] = http.always,
 ) -> Downloaded:
     """The attachment, by one attempt, as `folder/<stem><extension of its real content>`.
 
     `url_or_path` stands in the record (or was resolved by `client.resolve`), `tip` is the
-    attachment's, `token` the lease's. SHA-256 is always computed. A file of the same name and
-    content is kept as it is.
+    attachment's, `token` the lease's; for `resend` see `Client.exchange`. SHA-256 is always
+    computed. A file of the same name and content is kept as it is.
     Raises: errors.DiskFull, errors.PathUnusable, errors.CredentialsError, errors.LocalTrouble,
     http.Cancelled; remote trouble is a value.
     """
     target = url_or_path if isinstance(url_or_path, Target) else client.resolve(url_or_path, tip)
     if isinstance(target, Refusal):
         return Downloaded(attempt=refused(target), sent=False)
-    exchange = client.exchange(outcome.Role.MEDIA, cancelled=cancelled)
+    exchange = client.exchange(outcome.Role.MEDIA, cancelled=cancelled, resend=resend)
     saving = _Saving(exchange, limits or MediaLimits(), with_md5="md5" in hashes)
     try:
         with exchange:
@@ -122,6 +123,7 @@ class _Saving:
             for piece in pieces:
                 self._take(new, piece)
             self._check_end(found, head)
+            self._exchange.succeeded()  # counted before there is a file
             return self._publish(new, found, name)
 
     def _take(self, new: partial.Partial, piece: memoryview | bytes) -> None:

@@ -33,25 +33,27 @@ def fetch(
     endpoint: str,
     tip: str,
     cancelled: Callable[[], bool] = http.never,
+    resend: Callable[[float], bool] = http.always,
     max_bytes: int = MAX_BYTES,
 ) -> Fetched:
-    """The object `tip` of the type behind `endpoint`, by one attempt.
+    """The object `tip` of the type behind `endpoint`, by one attempt; see `Client.exchange`.
 
     Raises: http.Cancelled, errors.CredentialsError, errors.LocalTrouble; remote trouble is a value.
     """
     target = urls.object_url(client.base, endpoint=endpoint, tip=tip)
-    exchange = client.exchange(outcome.Role.API, cancelled=cancelled)
+    exchange = client.exchange(outcome.Role.API, cancelled=cancelled, resend=resend)
     try:
         with exchange:
             exchange.open(target, accept="application/json")
-            raw = _read(exchange, max_bytes)
+            raw = read(exchange, max_bytes)
         parsed = parse(raw, tip=tip)
     except reasons.Broken as broken:
         return Fetched(attempt=exchange.failed(broken))
     return Fetched(attempt=exchange.succeeded(), body=parsed, raw=raw)
 
 
-def _read(exchange: exchanges.Exchange, max_bytes: int) -> bytes:
+def read(exchange: exchanges.Exchange, max_bytes: int = MAX_BYTES) -> bytes:
+    """The whole body of an opened exchange. Raises: reasons.Broken (too large, truncated...)."""
     if exchange.length is not None and exchange.length > max_bytes:
         raise _too_large(max_bytes)
     whole = bytearray()

@@ -2,14 +2,25 @@
 
 import socket
 import ssl
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from noggin_mp.domain import errors
 from noggin_mp.gateway import response, urls, watch
+
+REST_S: Final = 30.0
+"""A connection that rested longer is not used again: common servers close them after 60 s."""
+
+
+class _Kept:
+    """When a connection was last given back, on the monotonic clock."""
+
+    rested_at = 0.0
 
 
 def _watched(sock: socket.socket) -> watch.WatchedSocket:
@@ -20,12 +31,12 @@ def _watched(sock: socket.socket) -> watch.WatchedSocket:
     return twin
 
 
-class _Connection(HTTPConnection):
+class _Connection(_Kept, HTTPConnection):
     def _new_conn(self) -> socket.socket:
         return _watched(super()._new_conn())
 
 
-class _TLSConnection(HTTPSConnection):
+class _TLSConnection(_Kept, HTTPSConnection):
     def _new_conn(self) -> socket.socket:
         return _watched(super()._new_conn())
 
@@ -40,10 +51,14 @@ class _TLSPool(urllib3.HTTPSConnectionPool):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A connection that is ours until it is given back; `reused` says it carried answers before."""
+    """A connection that is ours until it is given back.
+
+    `reused` says that it carried answers before, `rested_s` how long ago the last one was.
+    """
 
     connection: HTTPConnection
     reused: bool
+    rested_s: float = 0.0
 
     def ask(self, request: bytes) -> response.StrictResponse:
         """The answer's status and header; its body is still to be read.
@@ -77,6 +92,7 @@ class Connections:
         ca_bundle: Path | None,
     ) -> None:
         self._timeouts = timeouts
+        self._trusted_from = 0.0
         self._pool: urllib3.HTTPConnectionPool
         if origin.scheme == "http":
             self._pool = _Pool(origin.host, origin.port, maxsize=threads, block=True)
@@ -89,12 +105,14 @@ class Connections:
     def take(self, *, fresh: bool = False) -> Line:
         """A connected line; `fresh` asks for a new one, even where an idle one is at hand.
 
+        An idle one that the server has closed meanwhile is not taken: urllib3 looks.
         Raises: what urllib3 and sockets raise when connecting.
         """
         connection = self._pool._get_conn(timeout=self._timeouts.deadline_s)
-        assert isinstance(connection, HTTPConnection)
+        assert isinstance(connection, HTTPConnection) and isinstance(connection, _Kept)
         try:
-            if fresh:
+            rested_s = time.monotonic() - connection.rested_at
+            if fresh or rested_s >= REST_S or connection.rested_at < self._trusted_from:
                 connection.close()
             reused = not connection.is_closed
             if not reused:
@@ -104,7 +122,11 @@ class Connections:
         except BaseException:
             self._give(connection, reusable=False)
             raise
-        return Line(connection=connection, reused=reused)
+        return Line(connection=connection, reused=reused, rested_s=rested_s if reused else 0.0)
+
+    def distrust(self) -> None:
+        """Use no connection again that rests now: the server has dropped one of them."""
+        self._trusted_from = time.monotonic()
 
     def give(self, line: Line, *, reusable: bool) -> None:
         """Take a line back; one whose last answer was not read to its end is closed."""
@@ -117,6 +139,8 @@ class Connections:
     def _give(self, connection: HTTPConnection, *, reusable: bool) -> None:
         if not reusable:
             connection.close()
+        if isinstance(connection, _Kept):
+            connection.rested_at = time.monotonic()
         self._pool._put_conn(connection)
 
 

@@ -21,6 +21,9 @@ class StrictResponse(http.client.HTTPResponse):
     on such terms could be half a photo.
     """
 
+    taken: int = 0
+    """How many bytes of the body have come, those before a failure included."""
+
     _left: int = 0
     _begun: bool = False
 
@@ -35,7 +38,7 @@ class StrictResponse(http.client.HTTPResponse):
             return self._chunked_into(view)
         if self.length is None:
             return self._rest_into(view)
-        count = self.fp.readinto(view[: self.length])
+        count = self._fill(view[: self.length])
         self.length -= count
         if self.length and count < len(view):
             raise _truncated()
@@ -43,8 +46,19 @@ class StrictResponse(http.client.HTTPResponse):
             self.close()
         return count
 
+    def _fill(self, view: memoryview) -> int:
+        """As `fp.readinto`, but what came before it failed is counted."""
+        filled = 0
+        while filled < len(view):
+            count = self.fp.readinto1(view[filled:])
+            if not count:
+                break
+            filled += count
+            self.taken += count
+        return filled
+
     def _rest_into(self, view: memoryview) -> int:
-        count = self.fp.readinto(view)
+        count = self._fill(view)
         if count < len(view):
             self.close()
         return count
@@ -58,7 +72,7 @@ class StrictResponse(http.client.HTTPResponse):
                     self._skip_trailers()
                     self.close()
                     break
-            count = self.fp.readinto(view[filled : filled + self._left])
+            count = self._fill(view[filled : filled + self._left])
             if not count:
                 raise _truncated()
             filled += count

@@ -3,20 +3,20 @@
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from noggin_mp.domain import errors
+from noggin_mp import __version__
+from noggin_mp.domain import child, errors
 from noggin_mp.domain.child import ChildContext
 from noggin_mp.gateway import files
-from noggin_mp.monitor import maintenance, pages, samples
+from noggin_mp.monitor import maintenance, notices, pages, presence, samples, surroundings
 from noggin_mp.observe import logs, metrics
-from noggin_mp.settings import object_types
+from noggin_mp.settings import object_types, secrets
 from noggin_mp.settings.schema import Settings
-from noggin_mp.store import drain, dsn, place, queue, session, trouble
+from noggin_mp.store import drain, dsn, place, queue, requests, session, sessions, trouble
 
-_TURN_S: Final = 0.25
-_SPACE_S: Final = 5.0
+_TURN_S: Final = 0.5
 _UPKEEP_DEADLINE_S: Final = 60.0
 _DATABASE_AGAIN_S: Final = 2.0
 
@@ -31,7 +31,7 @@ def main(context: ChildContext) -> int:
     """
     settings = context.settings
     assert isinstance(settings, Settings)
-    logs.configure(level=settings.log.level, format=settings.log.format)
+    logs.configure(**settings.log_options)
     logs.bind(worker="monitor")
     where = place.Place(
         dsn=dsn.resolve(settings.database.dsn, settings.paths.state, start=True),
@@ -71,8 +71,25 @@ class Monitor:
             stopping=context.stopping,
             wait=context.wait,
         )
+        self._presence = self._presence_of(context, settings)
+        self._surroundings = surroundings.Surroundings(
+            output=settings.paths.output,
+            read_token=lambda: secrets.read_token(settings),
+            stopping=context.stopping,
+            wait=context.wait,
+        )
+        self._notices = notices.Notifier(
+            connect=lambda name: where.connect(name, statement_timeout_s=samples.DEADLINE_S),
+            sampler=self._sampler,
+            leading=lambda: self._chores.leading,
+            notify=lambda: self._settings.notify,
+            host=settings.fleet.host,
+            stopping=context.stopping,
+            wait=context.wait,
+        )
         self._server = pages.Server(
             sampler=self._sampler,
+            surroundings=self._surroundings,
             settings=settings,
             types=catalogue.by_code,
             metrics_dir=context.metrics_dir,
@@ -83,29 +100,69 @@ class Monitor:
         """Until stopped. Gives the exit code. Raises: what ended one of the threads."""
         threads = [
             self._thread("maintenance", self._chores.run),
+            self._thread("notices", self._notices.run),
+            self._thread("presence", self._presence.run),
             self._thread("samples", self._sampler.run),
             self._thread("sweep", self._sweep),
+            self._thread("surroundings", self._surroundings.run),
         ]
         if self._context.listen_fd is not None:
             listening = self._server.listening(self._context.listen_fd)
             threads.append(self._thread("http", lambda: self._server.serve(listening)))
         log.info("monitor_started", pid=os.getpid())
-        next_space = 0.0
         while not self._context.stopping():
             self._context.beat(0)
             if self._failure is not None:  # somebody must promote and reap: let a new monitor try
                 raise self._failure
-            if time.monotonic() >= next_space:
-                self._measure_space()
-                next_space = time.monotonic() + _SPACE_S
             if self._context.until_drained and not self._told:
                 self._tell_when_drained()
+            self._heed_orders()
             self._context.wait(_TURN_S)
+        self._heed_orders()
+        self._presence.close()
         self._server.stop()
         for thread in threads:
             thread.join(2.0)
         log.info("monitor_stopped")
         return 0
+
+    def _presence_of(self, context: ChildContext, settings: Settings) -> presence.Presence:
+        """This host's presence in the fleet; a lone monitor has no supervisor to speak for."""
+        lone = context.orders_fd is None
+        pid = os.getpid() if lone else context.parent_pid
+        return presence.Presence(
+            connect=lambda name: self._where.connect(name, statement_timeout_s=samples.DEADLINE_S),
+            who=requests.Identity(
+                host=settings.fleet.host,
+                instance=context.instance,
+                version=__version__,
+                output=str(settings.paths.output),
+            ),
+            facts=lambda: presence.supervisor_facts(settings.paths.state, pid),
+            age_s=lambda: process_age_s(pid),
+            tell=None if lone else context.tell,
+            stopping=context.stopping,
+            wait=context.wait,
+        )
+
+    def _heed_orders(self) -> None:
+        """Act on what the supervisor ordered since the last turn."""
+        for order in self._context.orders():
+            if order.name == child.ANSWERED:
+                self._presence.heard(order.body)
+            elif order.name == child.SETTINGS and isinstance(order.body, Mapping):
+                self._take_over(order.body["settings"])
+                self._context.tell("applied", {"version": order.body["version"]})
+
+    def _take_over(self, fresh: Settings) -> None:
+        """Go by other settings from now on; threads ask for them when they need them."""
+        logs.configure(**fresh.log_options)
+        self._settings = fresh
+        self._chores.configure(
+            max_attempts=fresh.retry.max_attempts, backoff_s=fresh.retry.backoff_base_s
+        )
+        self._server.configure(fresh)
+        self._surroundings.read_token = lambda: secrets.read_token(fresh)
 
     def _thread(self, name: str, target: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=self._guarded, args=(target,), name=name, daemon=True)
@@ -120,14 +177,16 @@ class Monitor:
 
     def _sweep(self) -> None:
         """Remove what dead writers left half written; living leases and newer files are spared."""
-        living = self._living_tokens()
-        if living is None:
+        found = self._living_tokens()
+        if found is None:
             return
+        living, issued = found
         try:
             removed = files.sweep(
                 self._settings.paths.output,
                 keep=living,
                 older_than=self._context.boot / 1e9,
+                issued=issued,  # on shared storage another host's clock may be hours away from ours
             )
         except errors.LocalTrouble as error:
             log.warning("sweep_failed", error=str(error))
@@ -135,26 +194,31 @@ class Monitor:
         if removed:
             log.info("partial_files_swept", files=removed)
 
-    def _living_tokens(self) -> frozenset[int] | None:
-        """The tokens of all leases, once the database is there; None when stopped before.
+    def _begin_session(self, connection: session.Connection) -> None:
+        """Write that the run has begun; a lone monitor is no run."""
+        if name := self._context.options.get("session"):
+            sessions.begin(
+                connection,
+                host=self._settings.fleet.host,
+                name=str(name),
+                instance=self._context.instance,
+                version=__version__,
+            )
+
+    def _living_tokens(self) -> tuple[frozenset[int], int] | None:
+        """The tokens of all leases and the last one issued; None when stopped before.
 
         Raises: SchemaError, ConfigError when it is not one that we can work with.
         """
         while not self._context.stopping():
             try:
                 with self._where.checked("sweep") as connection:
-                    rows = connection.execute("SELECT token FROM lease").fetchall()
-                return frozenset(row[0] for row in rows)
+                    self._begin_session(connection)
+                    return queue.tokens(connection)
             except trouble.AWAY as error:
                 log.warning("database_awaited", error=str(error).splitlines()[0])
                 self._context.wait(_DATABASE_AGAIN_S)
         return None
-
-    def _measure_space(self) -> None:
-        try:
-            self._meters.storage_free(files.free_bytes(self._settings.paths.output))
-        except errors.LocalTrouble as error:
-            log.debug("space_unknown", error=str(error))
 
     def _tell_when_drained(self) -> None:
         try:
@@ -170,6 +234,7 @@ class Monitor:
             return
         if state.drained:
             log.info("queue_drained", dead_letters=state.dead_since)
+            self._notices.last_words()
             self._context.tell("drained", {"exit_code": 1 if state.dead_since else 0})
             self._told = True
 

@@ -10,17 +10,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from noggin_mp.monitor import hosts
 from noggin_mp.observe import logs, metrics
-from noggin_mp.store import fleet, history, queue, session, trouble
+from noggin_mp.store import fleet, history, queue, requests, session, trouble
 
 _TURN_S: Final = 0.5
+_IDLE_TURN_S: Final = 1.0
+"""While no retry is planned: the first one of a while may be late by so much."""
 _REAP_S: Final = 2.0
 _HEAD_S: Final = 3.0
 _CURSOR_S: Final = 5.0
 _RECONCILE_S: Final = 60.0
-_ORPHANS_S: Final = 1.0
+_ORPHANS_S: Final = 2.0
 _PRUNE_S: Final = 3600.0
+_HOSTS_S: Final = 2.0
 _LEAST_WAIT_S: Final = 0.05
+_FROZEN_S: Final = 10.0
+"""A leader that says nothing for so long is frozen, and loses its session and the lead."""
 
 log = logs.get("maintenance")
 
@@ -75,12 +81,19 @@ class Maintenance:
         self._reconcile = Every(_RECONCILE_S)
         self._orphans = Every(_ORPHANS_S)
         self._history = Every(_PRUNE_S)
+        self._hosts = Every(_HOSTS_S)
+        self._watch = hosts.Watch()
+
+    def configure(self, *, max_attempts: int, backoff_s: float) -> None:
+        """Another retry policy for the TIPs of leases that ran out."""
+        self._max_attempts, self._backoff_s = max_attempts, backoff_s
 
     def run(self) -> None:
         """Do the chores until stopped; a lost database is waited for, with jitter."""
         while not self._stopping():
             try:
                 with contextlib.closing(self._connect("maintenance")) as connection:
+                    fleet.end_when_idle(connection, seconds=_FROZEN_S)
                     while not self._stopping():
                         self._turn(connection)
                         self._wait(self._wait_s)
@@ -93,9 +106,8 @@ class Maintenance:
     def _turn(self, connection: session.Connection) -> None:
         if self._orphans.due():
             self._return_orphans(connection)
-            fleet.beat_host(connection, host=self._holder.host, leader=self.leading)
-        if not self.leading:
-            self._led(fleet.lead(connection))
+        # Asked anew each turn: what is done as a leader is done while nobody else can be one.
+        self._led(fleet.leads(connection) if self.leading else fleet.lead(connection))
         if self.leading:
             self._lead(connection)
 
@@ -107,6 +119,9 @@ class Maintenance:
 
     def _lead(self, connection: session.Connection) -> None:
         self._promote(connection)
+        if self._hosts.due():
+            fleet.show_leader(connection, host=self._holder.host)
+            self._watch.look(fleet.states(connection))
         if self._reap.due():
             self._report(
                 "leases_reaped",
@@ -127,6 +142,7 @@ class Maintenance:
     def _prune(self, connection: session.Connection) -> None:
         """Drop a batch of the breaker's oldest history; the next turn goes on where it is full."""
         pruned = history.prune(connection)
+        requests.prune(connection)
         if pruned.events or pruned.minutes:
             log.info("breaker_history_pruned", events=pruned.events, minutes=pruned.minutes)
         if history.PRUNE_LIMIT in (pruned.events, pruned.minutes):
@@ -141,8 +157,11 @@ class Maintenance:
             self._after = moved.cursor
             if moved.taken < queue.PROMOTE_LIMIT or self._stopping():
                 break
-        due_in_s = _TURN_S if moved.next_in_s is None else moved.next_in_s
-        self._wait_s = min(_TURN_S, max(_LEAST_WAIT_S, due_in_s))
+        if moved.next_in_s is None and not moved.taken:
+            self._wait_s = _IDLE_TURN_S
+        else:
+            due_in_s = _TURN_S if moved.next_in_s is None else moved.next_in_s
+            self._wait_s = min(_TURN_S, max(_LEAST_WAIT_S, due_in_s))
 
     def _return_orphans(self, connection: session.Connection) -> None:
         """Give back what dead tenants of this host's slots hold, when no successor came to."""

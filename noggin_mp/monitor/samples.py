@@ -16,12 +16,16 @@ from noggin_mp.observe import logs, metrics
 from noggin_mp.store import reports, session, statements
 
 EVERY_S: Final = 5.0
+IDLE_S: Final = 15.0
+"""How often to look while nobody asks: an idle monitor should cost next to nothing."""
 STALE_S: Final = 20.0
 DEADLINE_S: Final = 10.0
 """How long one question may take; the sampler's sessions have it as their statement timeout."""
 _SHARE: Final = 20
 _LONGEST_WAIT_S: Final = 60.0
 _STATES: Final = ("ready", "later", "leased", "dead")
+_SESSIONS: Final = ("active", "idle", "idle_in_transaction", "other")
+_HOSTS: Final = ("up", "draining", "silent", "gone", "stopped")
 
 log = logs.get("monitor")
 
@@ -30,6 +34,7 @@ log = logs.get("monitor")
 class Sample:
     """One look at the database, and until when it may be believed (monotonic seconds)."""
 
+    taken_at: float
     fresh_until: float
     numbers: Mapping[str, Any]
     snapshot: reports.Snapshot
@@ -47,11 +52,13 @@ class Sampler:
     error: str = field(default="not sampled yet", init=False)
     _latest: Sample | None = field(default=None, init=False)
     _failures: int = field(default=0, init=False)
+    _asked: bool = field(default=True, init=False)
 
     @property
     def latest(self) -> Sample | None:
         """The newest sample; None while the database cannot be read, or it is too old."""
         sample = self._latest
+        self._asked = True
         if self.error or sample is None or self.clock() >= sample.fresh_until:
             return None
         return sample
@@ -62,10 +69,19 @@ class Sampler:
             try:
                 with contextlib.closing(self.connect()) as connection:
                     while not self.stopping():
-                        self.wait(self._look(connection))
+                        self._rest(self._look(connection))
             except (psycopg.Error, errors.NogginError) as error:
                 self._failed(error)
                 self.wait(1.0 if self.error else 0.1)
+
+    def _rest(self, wait_s: float) -> None:
+        """Wait so long, and on while nobody has asked for a sample."""
+        self._asked = False
+        self.wait(wait_s)
+        waited_s = wait_s
+        while not (self._asked or self.stopping()) and waited_s + EVERY_S <= IDLE_S:
+            self.wait(EVERY_S)
+            waited_s += EVERY_S
 
     def _look(self, connection: session.Connection) -> float:
         """Take a sample; gives how long to wait before the next one."""
@@ -76,6 +92,7 @@ class Sampler:
         now = self.clock()
         wait_s = min(_LONGEST_WAIT_S, max(EVERY_S, _SHARE * (now - started)))
         self._latest = Sample(
+            taken_at=started,
             fresh_until=now + max(STALE_S, wait_s + 2 * DEADLINE_S),
             numbers=row[0],
             snapshot=snapshot,
@@ -121,8 +138,13 @@ class Gauges:
             ("unknown_hashes", "unknown_hashes"),
             ("source_stalled", "stalled"),
         ):
-            yield _one(name, numbers[key])
-        yield _one("fleet_paused", sample.snapshot.paused)
+            yield metrics.single(name, numbers[key])
+        yield metrics.single("fleet_paused", sample.snapshot.paused)
+        yield metrics.single("database_connections_limit", numbers["connections_limit"])
+        connections = dict.fromkeys(_SESSIONS, 0) | numbers["connections"]
+        yield _labelled("database_connections", connections)
+        hosts = Counter(host["state"] for host in numbers["hosts"])
+        yield _labelled("fleet_hosts", dict.fromkeys(_HOSTS, 0) | hosts)
         yield _labelled("import_rows_total", numbers["import_rows"])
         none = dict.fromkeys(self.scopes, 0.0)
         yield _labelled("breaker_open_seconds_total", none | numbers["open_s"])
@@ -143,12 +165,6 @@ class Gauges:
             for code in sorted(known):
                 family.add_metric([state, code], counted[state, code])
         return family
-
-
-def _one(name: str, value: float) -> Metric:
-    family = metrics.family(name)
-    family.add_metric([], float(value))
-    return family
 
 
 def _labelled(name: str, values: Mapping[str, Any]) -> Metric:

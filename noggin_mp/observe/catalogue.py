@@ -12,7 +12,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 PREFIX = "noggin_"
 Type = Literal["counter", "gauge", "histogram"]
 Writer = Literal["worker", "monitor", "supervisor", "sql"]
-"""`sql` is computed for each scrape by the monitor's own collectors; the others write files."""
+"""`sql`: computed for each scrape by the monitor's collectors, from the database or from what the
+host knows, and absent when unknown; the others write files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +42,15 @@ def _table() -> Iterable[Spec]:
         )
 
     yield metric("requests_total", "counter", "worker host role outcome",
-                 "Requests that were sent, by how they ended.", "worker")  # fmt: skip
+                 "Requests that were tried, by how they ended.", "worker")  # fmt: skip
     yield metric("request_failures_total", "counter", "worker host role reason",
                  "Requests that did not succeed, by reason.", "worker")  # fmt: skip
     yield metric("request_duration_seconds", "histogram", "role",
                  "Time from sending a request to the end of its body.", "worker",
                  buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60))  # fmt: skip
     yield metric("breaker_opens_total", "counter", "worker scope",
-                 "Times the breaker opened, by the worker that tripped it.", "worker")  # fmt: skip
+                 "Trips of the breaker, as in breaker_events, by the worker that tripped it.",
+                 "worker")  # fmt: skip
     yield metric("breaker_transitions_total", "counter", "worker scope to",
                  "Changes of the breaker's state, as each worker saw them.",
                  "worker")  # fmt: skip
@@ -79,7 +81,8 @@ def _table() -> Iterable[Spec]:
     yield metric("queue_dead_tuples", "gauge", "", "Dead tuples in the queue's tables.", "sql")
     yield metric("lease_renewals_total", "counter", "worker", "Leases renewed.", "worker")
     yield metric("leases_reaped_total", "counter", "worker",
-                 "Leases that ran out and were returned.", "worker", "monitor")  # fmt: skip
+                 "Leases that were returned because they ran out or their holder was dead.",
+                 "worker", "monitor")  # fmt: skip
     yield metric("lease_lost_total", "counter", "worker",
                  "Leases found lost, whose results were discarded.", "worker")  # fmt: skip
     yield metric("pacing_wait_seconds_total", "counter", "worker scope",
@@ -92,10 +95,11 @@ def _table() -> Iterable[Spec]:
     yield metric("worker_up", "gauge", "worker", "1 while the worker's process lives.",
                  "supervisor")  # fmt: skip
     yield metric("worker_heartbeat_timestamp_seconds", "gauge", "worker",
-                 "When the worker last gave a sign of life.", "worker")  # fmt: skip
+                 "When the worker last gave a sign of life.", "worker", "supervisor")  # fmt: skip
     yield metric("worker_resident_bytes", "gauge", "worker", "Memory the worker holds.",
-                 "worker", "monitor")  # fmt: skip
-    yield metric("worker_busy_threads", "gauge", "worker", "Job threads at work.", "worker")
+                 "worker", "supervisor")  # fmt: skip
+    yield metric("worker_busy_threads", "gauge", "worker", "Job threads at work.", "worker",
+                 "supervisor")  # fmt: skip
     yield metric("worker_exits_total", "counter", "worker reason",
                  "Ends of workers by reason.", "supervisor")  # fmt: skip
     yield metric("config_reloads_total", "counter", "outcome", "Reloads of the configuration.",
@@ -106,10 +110,25 @@ def _table() -> Iterable[Spec]:
     yield metric("config_last_reload_success_timestamp_seconds", "gauge", "",
                  "When the configuration was last read and found valid.",
                  "supervisor")  # fmt: skip
+    yield metric("database_connections", "gauge", "state",
+                 "Sessions with the fleet's database, everybody's.", "sql")  # fmt: skip
+    yield metric("database_connections_limit", "gauge", "",
+                 "Sessions that the server allows to all its databases.", "sql")  # fmt: skip
+    yield metric("fleet_hosts", "gauge", "state", "Hosts that ever signed in, by state.",
+                 "sql")  # fmt: skip
     yield metric("fleet_paused", "gauge", "", "1 while people have paused the fleet.", "sql")
+    yield metric("leasing_paused", "gauge", "",
+                 "1 while a person has told this host's supervisor to take no new work.",
+                 "supervisor")  # fmt: skip
     yield metric("leader", "gauge", "", "1 on the host that does the upkeep.", "monitor")
     yield metric("storage_free_bytes", "gauge", "", "Free space under the output folder.",
-                 "monitor")  # fmt: skip
+                 "sql")  # fmt: skip
+    yield metric("storage_size_bytes", "gauge", "",
+                 "Size of the file system under the output folder, without what is reserved for"
+                 " root.", "sql")  # fmt: skip
+    yield metric("api_token_expiry_timestamp_seconds", "gauge", "",
+                 "When the API token in use expires, as the token itself says; absent when it does"
+                 " not.", "sql")  # fmt: skip
     yield metric("unknown_hashes", "gauge", "", "Hashes whose name nobody has told.", "sql")
     yield metric("import_rows_total", "counter", "outcome", "Rows of imported files.", "sql")
     yield metric("source_stalled", "gauge", "", "Imports that began and did not end.", "sql")
@@ -122,6 +141,18 @@ SPECS: dict[str, Spec] = {spec.name.removeprefix(PREFIX): spec for spec in _tabl
 """Every metric by its name without the prefix."""
 
 
+def of_sample(name: str) -> Spec:
+    """The metric a sample in a file belongs to: its own name, or that of its histogram.
+
+    Raises: KeyError when there is none.
+    """
+    short = name.removeprefix(PREFIX)
+    spec = SPECS.get(short) or SPECS[short.removesuffix("_bucket").removesuffix("_sum")]
+    if not name.startswith(spec.name):
+        raise KeyError(name)
+    return spec
+
+
 def family(name: str) -> CounterMetricFamily | GaugeMetricFamily:
     """An empty family for a collector to fill: `family("queue_tips").add_metric([...], 3)`.
 
@@ -130,3 +161,10 @@ def family(name: str) -> CounterMetricFamily | GaugeMetricFamily:
     spec = SPECS[name]
     made = CounterMetricFamily if spec.type == "counter" else GaugeMetricFamily
     return made(spec.name, spec.help, labels=spec.labels)
+
+
+def single(name: str, value: float) -> CounterMetricFamily | GaugeMetricFamily:
+    """The family of a metric without labels, filled. Raises: KeyError, as `family`."""
+    made = family(name)
+    made.add_metric([], float(value))
+    return made

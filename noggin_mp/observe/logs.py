@@ -1,18 +1,22 @@
 """Logs: fixed past-tense events with fields, one line and one write per record, never a secret.
 
-JSON for machines, key=value for a terminal. A line carries `ts` (UTC, milliseconds), `level`,
-`event`, what `bind` fixed for the process, then the event's own fields.
+JSON for machines, key=value for a terminal; JSON in the log file, if there is one. A line carries
+`ts` (UTC, milliseconds), `level`, `event`, what `bind` fixed for the process, then the event's own
+fields.
 """
 
 import contextlib
 import logging
 import os
 import sys
+import time
 from collections.abc import Mapping, MutableMapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from typing import Any, Protocol
 
 from noggin_mp.domain import redaction
+from noggin_mp.observe import log_file
 
 # structlog.dev imports rich whenever it is there: a tenth of a second and several MiB for each
 # worker, for tracebacks that we render plainly. Hidden only while structlog is imported.
@@ -27,9 +31,11 @@ finally:
 Record = MutableMapping[str, Any]
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _SHORTEST_SECRET = 4
+_FILE_AGAIN_S = 5.0
 
 _fixed: Mapping[str, Any] = {}
 _secrets: frozenset[str] = frozenset()
+_copy: "_Copy | None" = None
 
 
 class Logger(Protocol):
@@ -64,12 +70,27 @@ def configure(
     format: str = "auto",
     stream: _Stream | int = 2,
     color: bool | None = None,
+    file: Path | None = None,
+    max_bytes: int = 0,
+    max_age_s: float = 0,
+    keep: int = 14,
+    zone: tzinfo = UTC,
 ) -> None:
     """Send every log of this process to `stream` (or file descriptor); callable again at any time.
 
     `format` auto is console on a terminal, else json. `color` None means: on a terminal, unless
-    NO_COLOR is set. Logs of libraries come through from warning upwards.
+    NO_COLOR is set. Logs of libraries come through from warning upwards. A `file` gets every
+    record as JSON besides, and is rotated as `log_file.LogFile` says.
     """
+    global _copy
+    if _copy is not None:  # perhaps our parent's: a file that was put aside must not be held open
+        _copy.file.close()
+    _copy = None
+    if file is not None:
+        _copy = _Copy(
+            log_file.LogFile(file, max_bytes=max_bytes, max_age_s=max_age_s, keep=keep, zone=zone),
+            fd=stream if isinstance(stream, int) else stream.fileno(),
+        )
     fd = stream if isinstance(stream, int) else stream.fileno()
     terminal = os.isatty(fd)
     if color is None:
@@ -80,7 +101,8 @@ def configure(
             _stamp,
             structlog.processors.format_exc_info,
             _scrub,
-            _console(color) if console else structlog.processors.JSONRenderer(ensure_ascii=False),
+            *([_copy] if _copy is not None else []),
+            _console(color) if console else _json,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=lambda *name: _Writer(fd, *name),
@@ -92,6 +114,12 @@ def configure(
     # It tells each failed attempt of a database that is down; who uses the pool tells it once.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     logging.captureWarnings(True)
+
+
+def reopen() -> None:
+    """Close the log file; the next record opens what is at its path then, or makes it."""
+    if _copy is not None:
+        _copy.file.close()
 
 
 def get(name: str) -> Logger:
@@ -171,6 +199,50 @@ def _console(color: bool) -> structlog.dev.ConsoleRenderer:
     )
 
 
+_json = structlog.processors.JSONRenderer(ensure_ascii=False)
+
+
+class _Copy:
+    """Passes each record on and writes it to the file too; what fails there is told once."""
+
+    def __init__(self, file: log_file.LogFile, *, fd: int) -> None:
+        self.file = file
+        self._fd = fd
+        self._not_before = 0.0
+        self._lost = 0
+
+    def __call__(self, logger: Any, method: str, record: Record) -> Record:
+        """A processor of structlog's chain; never raises, and never waits for a disk to mend."""
+        now = time.monotonic()
+        if now < self._not_before:
+            self._lost += 1
+            return record
+        try:
+            self.file.write(_line(_json(logger, method, dict(record))))
+        except (OSError, ValueError) as error:
+            if not self._lost:
+                reason = error.strerror if isinstance(error, OSError) else str(error)
+                self._tell("warning", "log_file_failed", reason=reason)
+            self._lost += 1
+            self._not_before = now + _FILE_AGAIN_S
+        else:
+            if self._lost:
+                self._tell("info", "log_file_back", records_missing=self._lost)
+            self._lost = 0
+        return record
+
+    def _tell(self, level: str, event: str, **fields: Any) -> None:
+        """To the stream only, and without the chain that we are in."""
+        record = {"event": event, "file": str(self.file.path), **fields}
+        whole = _scrub(None, level, dict(_stamp(None, level, record)))
+        _Writer(self._fd).msg(str(_json(None, level, whole)))
+
+
+def _line(text: str | bytes) -> bytes:
+    whole = text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace")
+    return whole + b"\n"
+
+
 class _Writer:
     """Writes each record with one os.write: whole lines, also from many processes at once."""
 
@@ -180,7 +252,7 @@ class _Writer:
 
     def msg(self, message: str) -> None:
         """Write one record. A log that cannot be written must never stop the work."""
-        left = memoryview((message + "\n").encode("utf-8", "backslashreplace"))
+        left = memoryview(_line(message))
         with contextlib.suppress(OSError):
             while left:
                 left = left[os.write(self._fd, left) :]

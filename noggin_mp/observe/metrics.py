@@ -7,17 +7,19 @@ sees the first event too.
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, metrics_core, values
+from prometheus_client import values
 
 from noggin_mp.domain.outcome import Attempt, Kind, Role
-from noggin_mp.observe import catalogue, slot_files
+from noggin_mp.observe import catalogue, merge, scraping, slot_files
 
 family = catalogue.family
+single = catalogue.single
+collect, Scraper = scraping.collect, scraping.Scraper
 prepare = slot_files.prepare
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
@@ -27,7 +29,16 @@ TIP_OUTCOMES = (
 )  # fmt: skip
 ATTACHMENT_OUTCOMES = ("published", "kept", "missing", "failed", "refused")
 TRANSITIONS = ("closed", "half_open", "open", "paused", "auth_stop", "forced_open")
+CANCELLED, RESENT = "cancelled", "resent"
+"""Outcomes of requests besides the kinds of Attempt: neither is a success, or anybody's failure."""
 UNKNOWN_TYPE = "unknown"
+WORKER_STATES = (
+    "waiting", "starting", "running", "draining", "hung", "killed", "parked", "gone"
+)  # fmt: skip
+EXIT_REASONS = ("clean", "drained", "rolled", "recycled", "failed", "crashed", "hung")
+"""How a worker ended: exit code 0; asked to, because the fleet stops or shrinks, because there are
+new settings, or to make room for a fresh one; another exit code; a signal that we did not send;
+killed because it gave no sign of life."""
 COMMON_REASONS = (
     "read_timeout", "connect_timeout", "deadline", "refused", "reset", "truncated", "html",
     "http_401", "http_403", "http_404", "http_429", "http_500", "http_502", "http_503",
@@ -36,13 +47,6 @@ COMMON_REASONS = (
 
 _OTHER = "other"
 _MOST_REASONS = 30
-
-
-class Collector(Protocol):
-    """Something that gives series when asked, such as the monitor's view of the queue."""
-
-    def collect(self) -> Iterable[metrics_core.Metric]:
-        """The series of now."""
 
 
 class Metrics:
@@ -56,7 +60,7 @@ class Metrics:
     def __init__(
         self, *, slot: str, directory: Path, host: str = "", types: Iterable[str] = ()
     ) -> None:
-        slot_files.adopt(directory, slot)
+        slot_files.adopt(directory, slot, merge.readable)
         # Must be set before any metric is made: each takes its kind of value from here. A fork
         # leaves the parent's values behind untouched, because their class keeps its own slot.
         values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
@@ -78,11 +82,15 @@ class Metrics:
         else:
             for outcome in ("success", "failure"):
                 self._made["config_reloads_total"].labels(outcome)
+            for state in WORKER_STATES:
+                self.workers(state, 0)
+            self.config_valid(True)
+            self.leasing_paused(False)
 
     def _start_worker(self) -> None:
         scopes = [self._host, *(f"{self._host}:{role}" for role in Role)]
         for role in Role:
-            for kind in Kind:
+            for kind in (*Kind, CANCELLED, RESENT):
                 self._of("requests_total", self._host, role, kind)
             for reason in COMMON_REASONS:
                 self._of("request_failures_total", self._host, role, reason)
@@ -112,12 +120,25 @@ class Metrics:
     # --- requests
 
     def request(self, attempt: Attempt) -> None:
-        """A request was sent and ended."""
-        self._of("requests_total", self._host, attempt.role, attempt.kind).inc()
-        self._made["request_duration_seconds"].labels(attempt.role).observe(attempt.duration_s)
+        """A request was sent and ended; what it brought has not been acted on yet."""
+        self._request(attempt.role, attempt.kind, attempt.duration_s, attempt.received_bytes)
         if not attempt.ok:
             reason = self._bounded(attempt.reason)
             self._of("request_failures_total", self._host, attempt.role, reason).inc()
+
+    def request_cancelled(self, role: Role, *, duration_s: float, received_bytes: int) -> None:
+        """A request was sent and called off by ourselves: a drain, a lost lease, a full disk."""
+        self._request(role, CANCELLED, duration_s, received_bytes)
+
+    def request_resent(self, role: Role) -> None:
+        """A request met a kept connection that was closed already, and is sent once more."""
+        self._of("requests_total", self._host, role, RESENT).inc()
+
+    def _request(self, role: Role, outcome: str, duration_s: float, received_bytes: int) -> None:
+        self._of("requests_total", self._host, role, outcome).inc()
+        self._made["request_duration_seconds"].labels(role).observe(duration_s)
+        if received_bytes:
+            self._of("downloaded_bytes_total", role).inc(received_bytes)
 
     def _bounded(self, reason: str) -> str:
         """The reason, or `other` once there are too many: a label must stay small."""
@@ -126,10 +147,6 @@ class Metrics:
                 return _OTHER
             self._reasons.add(reason)
         return reason
-
-    def downloaded(self, size_bytes: int, role: Role) -> None:
-        """A body, or a part of one, was received."""
-        self._of("downloaded_bytes_total", role).inc(size_bytes)
 
     # --- TIPs and attachments
 
@@ -196,14 +213,33 @@ class Metrics:
     def worker_up(self, worker: str, up: bool) -> None:
         """The supervisor's view of a slot: its process lives, or not."""
         self._made["worker_up"].labels(worker).set(up)
+        if not up:  # nobody holds that memory or is busy: a killed worker could not say so itself
+            for name in ("worker_busy_threads", "worker_resident_bytes"):
+                self._made[name].labels(worker).set(merge.ABSENT)
+
+    def worker_gone(self, worker: str) -> None:
+        """There is no such slot any more: its gauges end, what it counted stays."""
+        self.worker_up(worker, False)
+        for name in ("worker_up", "worker_heartbeat_timestamp_seconds"):
+            self._made[name].labels(worker).set(merge.ABSENT)
+
+    def worker_slot(self, worker: str) -> None:
+        """There is such a slot: its series begin, so that the first end is seen as one."""
+        self.worker_up(worker, False)
+        for reason in EXIT_REASONS:
+            self._made["worker_exits_total"].labels(worker, reason)
 
     def worker_exit(self, worker: str, reason: str) -> None:
-        """A worker ended; `reason` is a short fixed word."""
+        """A worker ended; `reason` is one of EXIT_REASONS."""
         self._made["worker_exits_total"].labels(worker, reason).inc()
 
     def workers(self, state: str, count: int) -> None:
-        """So many slots of this host are in a state."""
+        """So many worker slots of this host are in a state, one of WORKER_STATES."""
         self._made["workers"].labels(state).set(count)
+
+    def leasing_paused(self, paused: bool) -> None:
+        """This host takes no new work, or does again."""
+        self._made["leasing_paused"].set(paused)
 
     def config_reloaded(self, *, valid: bool) -> None:
         """The configuration was read again."""
@@ -220,10 +256,6 @@ class Metrics:
         """This host does the upkeep, or another does."""
         self._made["leader"].set(leading)
 
-    def storage_free(self, free_bytes: int) -> None:
-        """Free space under the output folder."""
-        self._made["storage_free_bytes"].set(free_bytes)
-
 
 def _make(spec: catalogue.Spec) -> Any:
     """The library's object; `registry=None`, because the monitor reads the files instead."""
@@ -236,42 +268,3 @@ def _make(spec: catalogue.Spec) -> Any:
             spec.name, spec.help, multiprocess_mode="mostrecent", **common
         )
     return prometheus_client.Counter(spec.name, spec.help, **common)
-
-
-class _Quarantined:
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def collect(self) -> Iterable[metrics_core.Metric]:
-        """How many files were put aside."""
-        found = family("metrics_files_quarantined")
-        found.add_metric([], slot_files.quarantined(self._directory))
-        yield found
-
-
-def collect(directory: Path, extra_collectors: Iterable[Collector] = ()) -> bytes:
-    """The text of one scrape: all slots' series added up, then those of `extra_collectors`.
-
-    An extra collector that fails is left out: absent is right, and a scrape must not fail.
-    """
-    registry = CollectorRegistry()
-    for collector in (slot_files.Merged(directory), *extra_collectors, _Quarantined(directory)):
-        registry.register(_Shielded(collector))
-    return prometheus_client.generate_latest(registry)
-
-
-class _Shielded:
-    def __init__(self, inner: Collector) -> None:
-        self._inner = inner
-
-    def describe(self) -> Iterable[metrics_core.Metric]:
-        """Nothing: registering must not run a collector."""
-        return []
-
-    def collect(self) -> Iterable[metrics_core.Metric]:
-        """The inner collector's series, or none."""
-        collected: Callable[[], Iterable[metrics_core.Metric]] = self._inner.collect
-        try:
-            return list(collected())
-        except Exception:
-            return []

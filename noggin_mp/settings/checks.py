@@ -1,10 +1,8 @@
 """Rules that tie several keys together; each is one function from settings to complaints."""
 
-import stat
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-from noggin_mp.settings import expand
+from noggin_mp.settings import expand, notifying, secrets
 from noggin_mp.settings.document import KeyPath
 from noggin_mp.settings.schema import Settings
 
@@ -21,6 +19,7 @@ def complaints(settings: Settings, given: Given) -> Iterator[Complaint]:
     yield from _folders(settings)
     yield from _breakers(settings)
     yield from _pacing(settings)
+    yield from notifying.complaints(settings.notify)
 
 
 def notes(settings: Settings) -> Iterator[Complaint]:
@@ -28,7 +27,7 @@ def notes(settings: Settings) -> Iterator[Complaint]:
     api = settings.api
     if not api.namespace:
         yield (_key("api.namespace"),), "api.namespace is empty", "the API wants one: set it"
-    if api.token is None and api.token_file is None:
+    if not secrets.has_source(settings):
         yield (_key("api.token"),), "there is no token", "set api.token_file or api.token"
     if api.base_url.startswith("http://") and not _is_loopback(api.host):
         yield (
@@ -42,21 +41,17 @@ def notes(settings: Settings) -> Iterator[Complaint]:
             f"there is no file {api.token_file}",
             "create it with mode 0600, holding only the token",
         )
-    elif api.token_file is not None and is_open_to_all(api.token_file):
+    elif api.token_file is not None and secrets.is_open_to_all(api.token_file):
         yield (
             (_key("api.token_file"),),
             f"{api.token_file} can be read by every user",
             f"run: chmod 600 {api.token_file}",
         )
+    yield from notifying.notes(settings.notify)
 
 
 def _key(dotted: str) -> KeyPath:
     return tuple(dotted.split("."))
-
-
-def is_open_to_all(path: Path) -> bool:
-    """True when users other than owner and group may read the file."""
-    return bool(path.stat().st_mode & stat.S_IROTH)
 
 
 def _is_loopback(host: str) -> bool:
@@ -64,10 +59,14 @@ def _is_loopback(host: str) -> bool:
 
 
 def _token(settings: Settings) -> Iterator[Complaint]:
-    if settings.api.token is not None and settings.api.token_file is not None:
+    api = settings.api
+    given = {"token": api.token, "token_file": api.token_file, "token_command": api.token_command}
+    names = [f"api.{name}" for name, value in reversed(given.items()) if value]
+    if len(names) > 1:
+        named = f"{', '.join(reversed(names[1:]))} and {names[0]}"
         yield (
-            (_key("api.token_file"), _key("api.token")),
-            "api.token and api.token_file are both given",
+            tuple(map(_key, names)),
+            f"{named} are {'both' if len(names) == 2 else 'all'} given",
             "keep one of them",
         )
 

@@ -12,11 +12,11 @@ from typing import Any
 import yaml
 
 from noggin_mp.domain import errors
-from noggin_mp.settings import excerpt
+from noggin_mp.settings import excerpt, file_bytes
 
 KeyPath = tuple[str | int, ...]
-MAX_BYTES = 1 << 20
 MAX_NODES = 20_000
+MAX_DEPTH = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +46,37 @@ class Document:
     places: dict[KeyPath, Place] = field(default_factory=dict)
     problems: list[errors.Problem] = field(default_factory=list)
     empty: bool = False
+    text: str = ""
+
+
+class _TooMuch(Exception):
+    """No configuration is like that: what is wrong, and where it is noticed."""
+
+    def __init__(self, message: str, mark: yaml.Mark) -> None:
+        super().__init__(message)
+        self.message, self.mark = message, mark
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with the few implicit types of YAML 1.2."""
+    """SafeLoader with the few implicit types of YAML 1.2, and bounds on what it takes in."""
+
+    _count = _depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self._count += 1
+        self._depth += 1
+        if self._count > MAX_NODES:
+            raise _TooMuch("the file holds too many values", self._mark())
+        if self._depth > MAX_DEPTH:
+            raise _TooMuch("is nested too deeply", self._mark())
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+    def _mark(self) -> yaml.Mark:
+        found: yaml.Mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        return found
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -69,13 +96,11 @@ def read(path: Path, *, name: str | None = None) -> Document:
     """The document in `path`, called `name` in messages; faults are in its `problems`."""
     shown = name or str(path)
     try:
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+        raw = file_bytes.read(path)
     except OSError as error:
         return Document(problems=[_unreadable(shown, error)])
-    if len(raw) > MAX_BYTES:
-        message = "is larger than 1 MiB, which no configuration is"
-        return Document(problems=[Place(file=shown).problem(message)])
+    except file_bytes.Unfit as error:
+        return Document(problems=[Place(file=shown).problem(error.message, error.remedy)])
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -89,11 +114,25 @@ def parse(text: str, *, name: str) -> Document:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         return Document(problems=[excerpt.syntax_problem(error, text, name)])
-    except RecursionError:
-        return Document(problems=[Place(file=name).problem("is nested too deeply")])
+    except _TooMuch as error:
+        line, column = error.mark.line + 1, error.mark.column + 1
+        return Document(
+            problems=[Place(file=name, line=line, column=column).problem(error.message)]
+        )
     if node is None:
-        return Document(empty=True)
-    return _Builder(name).build(node)
+        return Document(empty=True, text=text)
+    made = _Builder(name).build(node)
+    made.text = text
+    return made
+
+
+def _is_text(text: str) -> bool:
+    """False when it holds what no file could: an escape may name half of a pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unreadable(name: str, error: OSError) -> errors.Problem:
@@ -176,6 +215,9 @@ class _Builder:
                 )
                 continue
             name = str(key.value)
+            if not _is_text(name):
+                self._fault(key, "a key holds half of a character (\\ud800 to \\udfff)")
+                continue
             here = (*path, name)
             if name == "<<":
                 self._fault(key, "merge keys (<<) are not supported", "write the keys out")
@@ -191,6 +233,9 @@ class _Builder:
         kind = str(node.tag).removeprefix("tag:yaml.org,2002:")
         text = str(node.value)
         if kind == "str":
+            if not _is_text(text):
+                self._fault(node, "holds half of a character (\\ud800 to \\udfff)")
+                return None
             return text
         if kind == "null":
             return None

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from noggin_mp.domain import redaction
-from noggin_mp.settings import faults
+from noggin_mp.settings import faults, schema
 from noggin_mp.settings.document import KeyPath
 from noggin_mp.settings.expand import dotted
 from noggin_mp.settings.loader import Loaded
@@ -37,14 +37,25 @@ def values(loaded: Loaded) -> list[Value]:
     places = faults.Places(file=file, keys={}, values=loaded.origins)
     return [
         Value(path=path, value=value, origin=str(places.given(path) or DEFAULT))
-        for path, value in _leaves(loaded.settings, ())
+        for path, value in shown(loaded.settings)
     ]
 
 
-def nested(shown: list[Value]) -> dict[str, Any]:
+def leaves(settings: schema.Settings) -> Iterator[tuple[KeyPath, Any]]:
+    """Every key in the order of the schema with its value as it is, secrets included."""
+    yield from _leaves(settings, ())
+
+
+def shown(settings: schema.Settings) -> Iterator[tuple[KeyPath, Any]]:
+    """Every key in the order of the schema with its value as it may be shown."""
+    for path, value in leaves(settings):
+        yield path, plain(path, value)
+
+
+def nested(found: list[Value]) -> dict[str, Any]:
     """The values as sections within sections."""
     whole: dict[str, Any] = {}
-    for one in shown:
+    for one in found:
         section = whole
         for part in one.path[:-1]:
             section = section.setdefault(str(part), {})
@@ -52,10 +63,10 @@ def nested(shown: list[Value]) -> dict[str, Any]:
     return whole
 
 
-def text(shown: list[Value], *, origins: bool) -> str:
+def text(found: list[Value], *, origins: bool) -> str:
     """The values as YAML; with `origins` a comment behind each says where it comes from."""
-    notes = {one.path: one.origin for one in shown} if origins else {}
-    lines = list(_lines(nested(shown), (), notes))
+    notes = {one.path: one.origin for one in found} if origins else {}
+    lines = list(_lines(nested(found), (), notes))
     width = max((len(line) for line, note in lines if note), default=0)
     return "\n".join(f"{line:<{width}}  # {note}" if note else line for line, note in lines)
 
@@ -86,10 +97,11 @@ def _leaves(
             for host, layer in value.items():
                 yield from _leaves(layer, (*here, host), named_only=True)
         else:
-            yield here, _plain(here, value)
+            yield here, value
 
 
-def _plain(path: KeyPath, value: Any) -> Any:
+def plain(path: KeyPath, value: Any) -> Any:
+    """A key's value as it may be shown: without secrets, as plain data."""
     if isinstance(value, SecretStr) or (faults.is_secret(path) and value is not None):
         return redaction.MASK
     if isinstance(value, float) and value.is_integer():

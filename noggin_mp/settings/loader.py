@@ -1,8 +1,8 @@
 """Finds the configuration, reads it, and gives settings or every fault in it at once."""
 
 import contextlib
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ PLACES = (Path("config/noggin.yaml"), Path("/etc/noggin-mp/noggin.yaml"))
 VARIABLE = "NOGGIN_CONFIG"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """Settings, and where they come from.
 
@@ -40,6 +40,10 @@ class Loaded:
     files: tuple[Path, ...]
     origins: Mapping[KeyPath, Place]
     notes: tuple[errors.Problem, ...]
+    texts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What each file holds, by its path."""
+    empty: frozenset[str] = frozenset()
+    """The paths of files in which nothing is written."""
 
 
 def load(
@@ -91,8 +95,38 @@ def read(
         )
         raise _error(file, [problem], ())
     files = (file, *drop_ins)
-    documents = [document.read(one) for one in files]
-    return _validated(_merged(documents), file=file, files=files, env=env, options=options)
+    documents = {one: document.read(one) for one in files}
+    return _loaded(documents, file=file, env=env, options=options)
+
+
+def read_again(
+    texts: Mapping[str, str],
+    *,
+    env: Mapping[str, str],
+    options: breaker_forms.Options = breaker_forms.NONE,
+) -> Loaded:
+    """The settings in the texts of files that were read before, by path, the main one first.
+
+    Raises: ConfigError, as the environment may be another one.
+    """
+    documents = {Path(name): document.parse(text, name=name) for name, text in texts.items()}
+    return _loaded(documents, file=next(iter(documents)), env=env, options=options)
+
+
+def _loaded(
+    documents: Mapping[Path, Document],
+    *,
+    file: Path,
+    env: Mapping[str, str],
+    options: breaker_forms.Options,
+) -> Loaded:
+    whole = _merged(list(documents.values()))
+    made = _validated(whole, file=file, files=tuple(documents), env=env, options=options)
+    return dataclasses.replace(
+        made,
+        texts={str(name): one.text for name, one in documents.items()},
+        empty=frozenset(str(name) for name, one in documents.items() if one.empty),
+    )
 
 
 def _is_there(path: Path) -> bool:
@@ -173,7 +207,11 @@ def _validated(
     elif whole.empty:
         notes.insert(0, Place(file=name).problem("the file is empty: all is default"))
     return Loaded(
-        settings=settings, file=file, files=files, origins=whole.places, notes=tuple(notes)
+        settings=settings,
+        file=file,
+        files=files,
+        origins=whole.places,
+        notes=tuple(notes),
     )
 
 

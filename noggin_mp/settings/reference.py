@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from noggin_mp.settings import policies, schema, tree
+from noggin_mp.settings import liveness, policies, schema, tree
 
 _TITLE = "noggin_mp configuration"
 
@@ -43,9 +43,19 @@ comes from, `config schema` prints a JSON Schema for editors.
 
 ## The token
 
-`api.token` or `api.token_file`, not both. No variable is read for it by itself: write
-`token: ${NOGGIN_TOKEN}`. Keep secrets out of the file: prefer `token_file` with mode 0600. It is
-read anew on each reload. White space around the token is dropped.
+One of `api.token`, `api.token_file` and `api.token_command`. No variable is read for it by itself:
+write `token: ${NOGGIN_TOKEN}`. Keep secrets out of the file: prefer `token_file` with mode 0600,
+which is looked at each second. `token_command` is a program with its arguments, run without a shell
+for ten seconds at most and asked again each minute; what it prints is the token. With none of the
+three, the systemd credential called `token` (`LoadCredential=token:...`) is taken. White space
+around the token is dropped.
+
+## What a reload does
+
+`noggin-mp config reload`, or the signal HUP, has a running fleet read all of it again. The last
+column of the tables says what becomes of a changed key: `live`, the running processes take it
+over; `rolled`, workers are replaced one after another; `restart`, a reload refuses it. See
+[how to change the configuration](../how-to/change-the-configuration.md).
 
 ## Layers of breaker and pacing
 
@@ -97,9 +107,10 @@ def _tables() -> Iterator[str]:
             yield from ("", f"### {here or 'Top level'}", "")
             if here and "." not in here:
                 yield f"{schema.Settings.model_fields[here].description}\n"
-            yield "| key | default | takes | meaning |"
-            yield "|---|---|---|---|"
-        yield f"| `{path[-1]}` | {_default(info)} | {_takes(info)} | {_cell(info.description)} |"
+            yield "| key | default | takes | meaning | reload |"
+            yield "|---|---|---|---|---|"
+        cells = (_default(info), _takes(info), _cell(info.description), liveness.of(path))
+        yield f"| `{path[-1]}` | {' | '.join(cells)} |"
 
 
 def _cell(text: str | None) -> str:

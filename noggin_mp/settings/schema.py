@@ -6,15 +6,16 @@ frozen; a reload makes new ones.
 
 import zoneinfo
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from noggin_mp.settings import policies, texts, values
+from noggin_mp.settings import notifying, policies, texts, values
 from noggin_mp.settings.section import Section, absent
 from noggin_mp.settings.texts import (
     Bind,
     Checksums,
+    Command,
     Dsn,
     HostLabel,
     Layout,
@@ -59,6 +60,9 @@ class Api(Section):
     )
     token_file: OptionalPath = Field(
         None, description="File that holds the token, mode 0600, instead of token."
+    )
+    token_command: Command = Field(
+        "", description="Program that prints the token, with its arguments, instead of token."
     )
     connect_timeout_s: Num = Field(10, gt=0, le=3600, description="Seconds to connect.")
     read_timeout_s: Num = Field(
@@ -113,6 +117,17 @@ class Fleet(Section):
         ge=1,
         le=86_400,
         description="Seconds without a sign of life before a worker is replaced.",
+    )
+    recycle_after_tips: Int = Field(
+        0, ge=0, le=10**9, description="A worker is replaced after so many TIPs; 0 = never."
+    )
+    recycle_rss_bytes: Size = Field(
+        400 * MB,
+        ge=0,
+        description="A worker is replaced when it holds more memory than this; 0 = never.",
+    )
+    recycle_after_s: Num = Field(
+        0, ge=0, le=31_536_000, description="A worker is replaced at this age; 0 = never."
     )
 
 
@@ -189,6 +204,21 @@ class Log(Section):
     format: Annotated[Literal["auto", "json", "console"], values.Word] = Field(
         "auto", description="auto (console on a terminal, else json), json or console."
     )
+    file: Text = Field(
+        "",
+        description="File, below paths.log, that gets every record as JSON besides; empty = none.",
+    )
+    max_bytes: Size = Field(
+        100 * MB, ge=0, description="The file is put aside before it grows larger; 0 = never."
+    )
+    max_age_s: Num = Field(
+        86_400,
+        ge=0,
+        le=31_622_400,
+        description="The file is put aside when a period of so many seconds, counted from"
+        " midnight in `timezone`, is over; 0 = never.",
+    )
+    keep: Int = Field(14, ge=1, le=10_000, description="How many files put aside are kept.")
 
 
 class Settings(Section):
@@ -205,6 +235,7 @@ class Settings(Section):
     log: Log = absent(Log.__doc__)
     breaker: policies.Breaker = absent(policies.Breaker.__doc__)
     pacing: policies.Pacing = absent(policies.Pacing.__doc__)
+    notify: notifying.Notify = absent(notifying.Notify.__doc__)
     object_types: OptionalPath = Field(
         None, description="Folder of object types; empty = the ones that come with the program."
     )
@@ -216,6 +247,12 @@ class Settings(Section):
     def zone(self) -> zoneinfo.ZoneInfo:
         """The zone of `timezone`."""
         return zoneinfo.ZoneInfo(self.timezone)
+
+    @property
+    def log_options(self) -> dict[str, Any]:
+        """What `observe.logs.configure` is to be called with."""
+        file = self.paths.log / self.log.file if self.log.file else None
+        return {**self.log.model_dump(), "file": file, "zone": self.zone}
 
     def breaker_policy(self, host: str, role: str) -> dict[str, policies.Value]:
         """Every breaker field for requests of `role` (api, media) to `host`, layers merged."""

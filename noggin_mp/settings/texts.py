@@ -1,6 +1,7 @@
-"""The kinds of text a key may hold: DSN, origin, template, label, pattern, address, zone..."""
+"""The kinds of text a key may hold: DSN, origin, template, label, command, address, zone..."""
 
 import re
+import shlex
 import socket
 import zoneinfo
 from typing import Annotated, Any
@@ -96,6 +97,16 @@ def _layout(layout: str) -> str:
     return layout
 
 
+def _command(line: str) -> str:
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        values.refuse(f"is no command line: {str(error).lower()}", "close every quote")
+    if words and not words[0]:
+        values.refuse("must begin with a program")
+    return line.strip()
+
+
 def _checksums(hashes: list[str]) -> list[str]:
     if "sha256" not in hashes:
         values.refuse("must contain sha256", "write [sha256] or [sha256, md5]")
@@ -131,6 +142,7 @@ def _secret(value: Any) -> SecretStr | None:
 
 Dsn = Annotated[Text, AfterValidator(_dsn)]
 SchemaName = Annotated[Text, AfterValidator(_schema)]
+Command = Annotated[Text, AfterValidator(_command)]
 Origin = Annotated[Text, AfterValidator(_origin)]
 MediaUrl = Annotated[Text, AfterValidator(_media_url)]
 HostLabel = Annotated[str, BeforeValidator(_host_label)]

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from noggin_mp.domain import errors
-from noggin_mp.store import embedded
 
 
 def resolve(dsn: str, state: Path, *, start: bool) -> str:
@@ -14,6 +13,8 @@ def resolve(dsn: str, state: Path, *, start: bool) -> str:
     """
     if dsn.strip():
         return dsn.strip()
+    from noggin_mp.store import embedded  # most configurations name a database, and need none of it
+
     if start:
         return embedded.ensure_running(state)
     found = embedded.status(state)

@@ -94,10 +94,10 @@ def failures(connection: session.Connection, *, window_s: float) -> dict[Role, d
     return found
 
 
-def prune(connection: session.Connection) -> Pruned:
-    """Drop one bounded batch of what is older than `KEPT_DAYS`."""
+def prune(connection: session.Connection, *, days: int = KEPT_DAYS) -> Pruned:
+    """Drop a batch of what is older than so many days."""
     row = connection.execute(
-        statements.statement("breaker_prune"), {"days": KEPT_DAYS, "limit": PRUNE_LIMIT}
+        statements.statement("breaker_prune"), {"days": days, "limit": PRUNE_LIMIT}
     ).fetchone()
     assert row is not None
     return Pruned(events=row[0], minutes=row[1])

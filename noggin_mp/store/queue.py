@@ -179,6 +179,17 @@ def held(connection: session.Connection, *, holder: Holder) -> list[LeaseToken]:
     return [LeaseToken(row[0]) for row in rows]
 
 
+def tokens(connection: session.Connection) -> tuple[frozenset[int], int]:
+    """The tokens of all leases there are, and the last token that was issued before them."""
+    row = connection.execute(
+        "SELECT coalesce(last_value, 0) FROM pg_sequences WHERE format('%%I.%%I', schemaname,"
+        " sequencename) = pg_get_serial_sequence(format('%%I.lease', current_schema()), %s)",
+        ("token",),
+    ).fetchone()
+    held = connection.execute("SELECT token FROM lease").fetchall()
+    return frozenset(one[0] for one in held), int(row[0]) if row else 0
+
+
 def finish(connection: session.Connection, *, token: LeaseToken) -> None:
     """Drop a lease of which nothing is left: its TIPs are settled or handed back."""
     connection.execute(statements.statement("settle_finish"), {"tokens": [token]})

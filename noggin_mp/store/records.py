@@ -21,6 +21,7 @@ class KnownFile:
     started_at: datetime.datetime | None
     completed_at: datetime.datetime | None
     duration_s: float | None
+    host: str | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,7 @@ def _files(rows: Sequence[tuple[object, ...]]) -> dict[str, KnownFile]:
             started_at=row[7],  # type: ignore[arg-type]
             completed_at=row[8],  # type: ignore[arg-type]
             duration_s=None if row[9] is None else float(str(row[9])),
+            host=row[10],  # type: ignore[arg-type]
         )
         for row in rows
         if None not in row[1:5]

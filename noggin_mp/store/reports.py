@@ -40,19 +40,24 @@ class Progress:
 
 def snapshot(connection: session.Connection) -> Snapshot:
     """TIPs, queue, breakers, workers and pause as of one moment."""
-    with _one_moment(connection):
-        control = _all(connection, "fleet_control")
-        return Snapshot(
-            tips=_tips(connection),
-            queue=_queue(connection),
-            breakers=[
-                {name: row[name] for name in ("scope", "state", "until", "reason", "quarantined")}
-                for row in _all(connection, "breaker_show")
-            ],
-            workers=[_worker(row) for row in _all(connection, "fleet_workers")],
-            paused=bool(control and control[0]["paused"]),
-            pause_reason=control[0]["reason"] if control and control[0]["paused"] else None,
-        )
+    with one_moment(connection):
+        return read(connection)
+
+
+def read(connection: session.Connection) -> Snapshot:
+    """The same within a transaction that the caller has begun."""
+    control = _all(connection, "fleet_control")
+    return Snapshot(
+        tips=_tips(connection),
+        queue=_queue(connection),
+        breakers=[
+            {name: row[name] for name in ("scope", "state", "until", "reason", "quarantined")}
+            for row in _all(connection, "breaker_show")
+        ],
+        workers=[_worker(row) for row in _all(connection, "fleet_workers")],
+        paused=bool(control and control[0]["paused"]),
+        pause_reason=control[0]["reason"] if control and control[0]["paused"] else None,
+    )
 
 
 def progress(connection: session.Connection) -> Progress:
@@ -67,6 +72,11 @@ def failures(
 ) -> list[dict[str, Any]]:
     """Failures grouped by one of GROUPS, the most frequent first."""
     return _all(connection, "report_errors", {"by": by, "since": since, "limit": limit})
+
+
+def requests_last_minute(connection: session.Connection) -> list[dict[str, Any]]:
+    """Requests of the last full minute by role: how many, and how many were not ok."""
+    return _all(connection, "top_requests")
 
 
 def _tips(connection: session.Connection) -> dict[str, int]:
@@ -99,7 +109,8 @@ def _worker(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _one_moment(connection: session.Connection) -> Iterator[None]:
+def one_moment(connection: session.Connection) -> Iterator[None]:
+    """A transaction that sees one moment of the database and writes nothing."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield

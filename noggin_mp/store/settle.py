@@ -41,6 +41,8 @@ class AttachmentRow:
     download_completed_at: datetime.datetime | None = None
     download_duration_seconds: float | None = None
     last_error_message: str | None = None
+    host: str | None = None
+    """Who wrote the file; with None, for a complete one, the host that settles."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +224,7 @@ def _state(settlement: Settlement) -> dict[str, object]:
 
 def _children(connection: session.Connection, passed: Sequence[Settlement]) -> None:
     attachments = [
-        {"record_tip": s.tip, **_plain(dataclasses.asdict(row))}
+        {"record_tip": s.tip, **_plain(dataclasses.asdict(row)), "host": _writer(s, row)}
         for s in passed
         for row in s.attachments
     ]
@@ -249,6 +251,13 @@ def _children(connection: session.Connection, passed: Sequence[Settlement]) -> N
     tips = [s.tip for s in passed if s.status is Status.COMPLETE and s.retry_count == 0]
     if tips:
         connection.execute(statements.statement("settle_resolve_errors"), {"tips": tips})
+
+
+def _writer(settlement: Settlement, row: AttachmentRow) -> str | None:
+    """The host that wrote an attachment's file; `worker_id` is host/slot."""
+    if row.attachment_status != "complete":
+        return None
+    return row.host or settlement.worker_id.rpartition("/")[0] or None
 
 
 def _execute(

@@ -91,10 +91,19 @@ def failures(connection: session.Connection, tip: str, *, limit: int) -> list[di
     return _all(connection, "tips_errors", {"tip": tip, "limit": limit})
 
 
-def folders(connection: session.Connection, tip: str) -> list[str]:
-    """The folders that `tip` has claimed, relative to the output root."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """A folder relative to the output root, the host that worked in it last, and its root."""
+
+    path: str
+    host: str | None
+    output: str | None
+
+
+def folders(connection: session.Connection, tip: str) -> list[Folder]:
+    """The folders that `tip` has claimed."""
     found = connection.execute(statements.statement("tips_folders"), {"tip": tip})
-    return [row[0] for row in found]
+    return [Folder(path=row[0], host=row[1], output=row[2]) for row in found]
 
 
 def retry(connection: session.Connection, matches: Sequence[Match]) -> int:

@@ -1,21 +1,41 @@
 """One worker or one monitor in the foreground, without a supervisor of ours above it."""
 
+import contextlib
 import faulthandler
 import os
 from collections.abc import Mapping
+from typing import Final
 
-from noggin_mp.domain import errors, fleet, slots
+from noggin_mp.domain import child, errors, fleet, slots
 from noggin_mp.observe import logs
-from noggin_mp.settings import schema
-from noggin_mp.supervisor import children, contexts, holdings, kernel, listen, pidfile, signals
+from noggin_mp.settings import diff, schema
+from noggin_mp.supervisor import (
+    checking,
+    children,
+    contexts,
+    holdings,
+    kernel,
+    listen,
+    pidfile,
+    signals,
+)
+
+_MOST_BESIDE: Final = 50
 
 log = logs.get("supervisor")
 
 
 def run(
-    kind: fleet.ChildKind, number: int, settings: schema.Settings, entry: children.Entry
+    kind: fleet.ChildKind,
+    number: int,
+    settings: schema.Settings,
+    entry: children.Entry,
+    *,
+    source: contexts.Source | None = None,
 ) -> int:
     """The exit code of `entry`, run here: TERM or INT drains, a second INT aborts (130).
+
+    HUP reads the configuration from `source` again.
 
     Raises: AlreadyRunning when this slot has a tenant in the state folder already; PathUnusable,
     PortInUse; what `entry` raises.
@@ -34,6 +54,12 @@ def run(
     title = kernel.Title()
     contexts.show_title(title, kind, number, 0)
     told: dict[str, Mapping[str, object]] = {}
+
+    def beat(busy: int, /, *, tips: int = 0, stalled_s: float = 0.0) -> None:
+        contexts.show_title(title, kind, number, busy)
+        if stop.reopen_asked():
+            logs.reopen()
+
     context = fleet.ChildContext(
         kind=kind,
         slot=number,
@@ -42,7 +68,8 @@ def run(
         settings=settings,
         parent_pid=os.getppid(),
         metrics_dir=holdings.metrics_folder(state),
-        beat=lambda busy: contexts.show_title(title, kind, number, busy),
+        beat=beat,
+        orders=Reloading(settings, source, stop).orders,
         tell=told.__setitem__,
         stopping=stop.stopping,
         wait=stop.wait,
@@ -54,6 +81,48 @@ def run(
     finally:
         lock.release()
     return fleet.EXIT_INTERRUPTED if stop.interrupted else code
+
+
+class Reloading:
+    """What HUP orders: to take live keys over; the end, for the manager to start us anew, else."""
+
+    def __init__(
+        self, settings: schema.Settings, source: contexts.Source | None, stop: signals.Stop
+    ) -> None:
+        self._settings = settings
+        self._source = source
+        self._stop = stop
+
+    def orders(self) -> list[child.Order]:
+        """The order that follows from a HUP since the last call; for one thread."""
+        if not self._stop.reload_asked() or self._source is None:
+            return []
+        found = checking.examine(self._settings, self._source, refused=())
+        changed = [change.key for change in found.changes]
+        if found.settings is None:
+            log.error("config_rejected", reason=found.error)
+        elif diff.whole(found.changes) in (None, diff.Liveness.LIVE):
+            self._settings = found.settings
+            log.info("config_applied", changed=changed)
+            return [
+                child.Order(name=child.SETTINGS, body={"version": 0, "settings": found.settings})
+            ]
+        else:
+            log.warning("config_needs_new_process", changed=changed)
+            self._stop.ask()
+        return []
+
+
+def run_beside(settings: schema.Settings, entry: children.Entry, *, first: int) -> int:
+    """As `run`, for a worker beside a fleet: in the lowest free slot from `first` on.
+
+    Slots are used again, or each such run would leave a lock and metrics of its own behind.
+    """
+    last = first + _MOST_BESIDE - 1
+    for number in range(first, last):
+        with contextlib.suppress(errors.AlreadyRunning):
+            return run(fleet.ChildKind.WORKER, number, settings, entry)
+    return run(fleet.ChildKind.WORKER, last, settings, entry)
 
 
 def _refuse_supervised(settings: schema.Settings, slot: slots.Slot) -> None:

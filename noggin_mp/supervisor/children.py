@@ -31,6 +31,7 @@ MakeContext = Callable[[Ends], fleet.ChildContext]
 
 BUG_EXIT_CODE = errors.NogginError.exit_code
 _FLUSH_S = 1.0
+_MAX_STACKS_BYTES = 32_768
 
 log = logs.get("supervisor")
 
@@ -43,11 +44,14 @@ class Tenant:
     pidfd: int | None
     receiver: messages.Receiver
     desk: orders.Desk
+    stacks_fd: int
+    """A file in memory to which the child's interpreter writes all stacks when it crashes."""
 
     def close(self) -> None:
         """Close the handles; also in a sibling, which has no use for them."""
         os.close(self.receiver.fd)
         os.close(self.desk.fd)
+        os.close(self.stacks_fd)
         if self.pidfd is not None:
             os.close(self.pidfd)
 
@@ -61,6 +65,10 @@ class Tenant:
             return slots.Exit(code=code)
         return slots.Exit(code=None, signal=-code)
 
+    def stacks(self) -> str:
+        """The stacks of the child's threads when it crashed or got ABRT; empty otherwise."""
+        return os.pread(self.stacks_fd, _MAX_STACKS_BYTES, 0).decode("utf-8", "replace")
+
     def signal(self, sign: slots.Sign) -> None:
         """Send a signal. The pid is ours until `ended` collects it, so it cannot hit another."""
         with contextlib.suppress(ProcessLookupError):
@@ -68,12 +76,18 @@ class Tenant:
 
 
 def fork(
-    entry: Entry, make_context: MakeContext, *, life_fd: int, release: Callable[[], int | None]
+    entry: Entry,
+    make_context: MakeContext,
+    *,
+    life_fd: int,
+    release: Callable[[], int | None],
+    brief: bool = False,
 ) -> Tenant:
     """A new child that runs `entry`.
 
     `release` closes, in the child, what is the supervisor's, and gives the listening descriptor if
-    the child keeps it. `life_fd` is at its end when the supervisor is gone.
+    the child keeps it. `life_fd` is at its end when the supervisor is gone. `brief`: the child
+    tells a bug in one sentence, for its predecessor has told the traceback.
 
     Raises: OSError when the system has no room for another process; RuntimeError when this process
     has threads: a fork would copy their locks without them.
@@ -83,6 +97,7 @@ def fork(
         raise RuntimeError(f"the supervisor must have one thread to fork, it has {count}")
     read_fd, write_fd = os.pipe()
     tray_fd, desk_fd = os.pipe()
+    stacks_fd = os.memfd_create("stacks")
     sys.stdout.flush()
     sys.stderr.flush()
     parent_pid = os.getpid()
@@ -92,17 +107,28 @@ def fork(
         if pid == 0:
             for fd in (read_fd, desk_fd):
                 os.close(fd)
-            _live(entry, make_context, parent_pid, (write_fd, tray_fd), life_fd, release)
+            mine = _Mine(write_fd=write_fd, tray_fd=tray_fd, stacks_fd=stacks_fd, life_fd=life_fd)
+            _live(entry, make_context, parent_pid, mine, release, brief)
     except OSError:
-        os.close(read_fd)
-        os.close(desk_fd)
+        for fd in (read_fd, desk_fd, stacks_fd):
+            os.close(fd)
         raise
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.SUPERVISOR_SIGNALS)
         os.close(write_fd)
         os.close(tray_fd)
     receiver, desk = messages.Receiver(read_fd), orders.Desk(desk_fd)
-    return Tenant(pid=pid, pidfd=_pidfd(pid), receiver=receiver, desk=desk)
+    return Tenant(pid=pid, pidfd=_pidfd(pid), receiver=receiver, desk=desk, stacks_fd=stacks_fd)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mine:
+    """What a child keeps of the descriptors made for it."""
+
+    write_fd: int
+    tray_fd: int
+    stacks_fd: int
+    life_fd: int
 
 
 def _pidfd(pid: int) -> int | None:
@@ -117,40 +143,46 @@ def _live(
     entry: Entry,
     make_context: MakeContext,
     parent_pid: int,
-    fds: tuple[int, int],
-    life_fd: int,
+    mine: _Mine,
     release: Callable[[], int | None],
+    brief: bool,
 ) -> NoReturn:
     """The child's whole life; never returns into the parent's stack."""
     code = BUG_EXIT_CODE
+    sender = messages.Sender(mine.write_fd)
     try:
         kernel.die_with_parent(parent_pid)
         listen_fd = release()
-        stop = signals.Stop(life_fd=life_fd)
+        stop = signals.Stop(life_fd=mine.life_fd)
         stop.install_in_child()
-        faulthandler.enable(file=2, all_threads=True)  # ABRT and crashes dump every stack
+        faulthandler.enable(file=mine.stacks_fd, all_threads=True)  # at ABRT and crashes
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.SUPERVISOR_SIGNALS)
         random.seed()
-        sender, tray = messages.Sender(fds[0]), orders.Tray(fds[1])
+        tray = orders.Tray(mine.tray_fd)
         ends = Ends(stop=stop, sender=sender, tray=tray, listen_fd=listen_fd)
         code = run_entry(entry, make_context(ends))
-        sender.flush(_FLUSH_S)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(Exception):
-            log.exception("child_crashed", child_pid=os.getpid())
+            sender.tell("failed", {"reason": f"{type(error).__name__}: {error}"})
+            if not brief:
+                log.exception("child_crashed", child_pid=os.getpid())
     finally:
+        sender.flush(_FLUSH_S)
         leave(code)
 
 
 def run_entry(entry: Entry, context: fleet.ChildContext) -> int:
-    """The exit code of `entry`; what it raises is told once: a sentence, or a bug's traceback."""
+    """The exit code of `entry`; what it raises of the tree of errors is told the supervisor.
+
+    Raises: what is a bug.
+    """
     try:
         return entry(context)
     except errors.NogginError as error:
         if error.exit_code in fleet.HALTING_CODES:
             context.tell("fatal", errors.packed(error))
         else:
-            log.error("child_failed", kind=str(context.kind), slot=context.slot, reason=str(error))
+            context.tell("failed", {"reason": str(error)})
         return error.exit_code
 
 

@@ -1,15 +1,47 @@
 """How one run differs from another, and what each child of it is given."""
 
+import dataclasses
 import os
 import time
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from noggin_mp.domain import fleet, slots
+from noggin_mp.observe import logs
 from noggin_mp.settings import schema
-from noggin_mp.supervisor import children, kernel
+from noggin_mp.supervisor import children, kernel, orders
+
+
+def _fits(_fresh: schema.Settings, _rolled: bool) -> None:
+    """Any configuration that can be read will do."""
+
+
+def _nowhere(_key: str) -> str:
+    return ""
+
+
+def _no_texts() -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the configuration comes from, so that it can be read again."""
+
+    read: Callable[[], schema.Settings]
+    """Reads and validates it. Raises: ConfigError."""
+    examine: Callable[[schema.Settings, bool], None] = _fits
+    """Tries, for `(fresh, rolled)`, what workers will need. Raises: NogginError."""
+    origin: Callable[[str], str] = _nowhere
+    """Where a key stands, as file:line:column; as last read in this process, like `texts`."""
+    texts: Callable[[], Mapping[str, str]] = _no_texts
+    """The files by path."""
+    file: Path | None = None
+    pinned: Mapping[str, Any] = field(default_factory=dict)
+    """What the command line has fixed, whatever the files say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +54,8 @@ class Options:
     """End after this many TIPs; shared out among the workers, who end when their share is done."""
     job: Mapping[str, object] = field(default_factory=dict)
     """Handed to the workers as they are: `dry_run`, `tip`."""
-    reload: Callable[[], schema.Settings] | None = None
-    """Reads and validates the configuration again. Raises: ConfigError."""
+    source: Source | None = None
+    """Where a reload reads the configuration; None: there is no reload."""
     prepare_metrics: Callable[[Path], object] | None = None
     """Empties the folder of metrics files; called once, under the lock."""
     rules: slots.Rules = field(default_factory=slots.Rules)
@@ -35,6 +67,23 @@ class Options:
             return None
         whole, rest = divmod(self.limit, workers)
         return whole + (number < rest)
+
+    def rules_for(self, settings: schema.Settings) -> slots.Rules:
+        """The numbers of supervision with those that the settings give."""
+        wanted, api = settings.fleet, settings.api
+        return dataclasses.replace(
+            self.rules,
+            grace_s=wanted.grace_s,
+            watchdog_s=wanted.watchdog_s,
+            # A request may keep a thread for so long without its being stuck.
+            stall_s=max(wanted.watchdog_s, api.deadline_s + api.connect_timeout_s),
+            recycle=dataclasses.replace(
+                self.rules.recycle,
+                tips=wanted.recycle_after_tips,
+                rss_bytes=wanted.recycle_rss_bytes,
+                age_s=wanted.recycle_after_s,
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +115,18 @@ def maker(
     settings: schema.Settings,
     options: Options,
     share: int | None,
+    leasing: bool = True,
 ) -> children.MakeContext:
     """A function that makes, inside the child, the context of the child in `slot`."""
     parent_pid = os.getpid()
     job = dict(options.job) if share is None else {**options.job, "limit": share}
 
     def make(ends: children.Ends) -> fleet.ChildContext:
-        def beat(busy: int) -> None:
-            if ends.sender.beat(busy):
+        def beat(busy: int, /, *, tips: int = 0, stalled_s: float = 0.0) -> None:
+            if ends.sender.beat(busy, tips=tips, stalled_s=stalled_s):
                 show_title(place.title, slot.kind, slot.number, busy)
 
+        obedience = orders.Obedience(ends.tray, leasing=leasing, reopen_logs=logs.reopen)
         show_title(place.title, slot.kind, slot.number, 0)
         return fleet.ChildContext(
             kind=slot.kind,
@@ -90,8 +141,9 @@ def maker(
             stopping=ends.stop.stopping,
             wait=ends.stop.wait,
             aborting=ends.stop.aborting,
-            orders=ends.tray.read,
+            orders=obedience.orders,
             orders_fd=ends.tray.fd,
+            leasing=obedience.leasing,
             until_drained=options.until_drained,
             horizon_s=options.horizon_s,
             listen_fd=ends.listen_fd,
@@ -106,5 +158,5 @@ def show_title(title: kernel.Title, kind: fleet.ChildKind, number: int, busy: in
     if kind is fleet.ChildKind.MONITOR:
         title.show("noggin-mp: monitor", short="noggin-monitor")
         return
-    doing = f" [busy {busy}]" if busy else ""
+    doing = f" [busy {busy}]" if busy > 0 else ""
     title.show(f"noggin-mp: worker {number}{doing}", short=f"noggin-worker-{number}")

@@ -14,6 +14,15 @@ from noggin_mp.supervisor import children, contexts, holdings
 MESSAGE, EXIT = "message", "exit"
 """What the selector tells about a child: it spoke, or it may have ended."""
 
+_WELL = frozenset(
+    {
+        slots.ExitReason.CLEAN,
+        slots.ExitReason.DRAINED,
+        slots.ExitReason.ROLLED,
+        slots.ExitReason.RECYCLED,
+    }
+)
+
 Heed = Callable[[slots.Slot, Mapping[str, object], float], None]
 
 log = logs.get("supervisor")
@@ -39,6 +48,8 @@ class Crew:
         self._workers = workers
         self._heed = heed
         self._boots = contexts.Boots()
+        self._leasing = True
+        self._said: dict[str, str] = {}
         self._tenants: dict[str, tuple[slots.Slot, children.Tenant]] = {}
 
     def __iter__(self) -> Iterator[slots.Slot]:
@@ -56,6 +67,7 @@ class Crew:
             settings=settings,
             options=self._options,
             share=self._options.share(slot.number, self._workers),
+            leasing=self._leasing,
         )
         try:
             tenant = children.fork(
@@ -63,6 +75,7 @@ class Crew:
                 make_context,
                 life_fd=self._held.life_read_fd,
                 release=lambda: self._release(slot.kind),
+                brief=slot.streak > 0,
             )
         except OSError as error:
             log.error("fork_refused", child=slot.name, reason=error.strerror)
@@ -73,7 +86,8 @@ class Crew:
         if tenant.pidfd is not None:
             watch(tenant.pidfd, selectors.EVENT_READ, (EXIT, slot.name))
         slot.spawned(now=now, pid=tenant.pid, generation=generation)
-        log.info("child_spawned", child=slot.name, child_pid=tenant.pid)
+        note = log.info if slot.streak == 0 else log.debug  # its failure is told each time
+        note("child_spawned", child=slot.name, child_pid=tenant.pid)
         return True
 
     def _release(self, kind: slots.ChildKind) -> int | None:
@@ -81,6 +95,10 @@ class Crew:
         for _, tenant in self._tenants.values():
             tenant.close()
         return self._held.release(keep_listener=kind is slots.ChildKind.MONITOR)
+
+    def forsake(self) -> None:
+        """In a process that is no child of the fleet: close what is the supervisor's."""
+        self._release(slots.ChildKind.WORKER)
 
     def hear(self, name: str, now: float) -> bool:
         """Account for what a child told us; True while there may be more."""
@@ -100,6 +118,8 @@ class Crew:
             return None
         while self.hear(name, now):
             pass
+        if stacks := tenant.stacks():
+            log.error("child_stacks", child=slot.name, child_pid=tenant.pid, stacks=stacks)
         for fd in (tenant.receiver.fd, tenant.pidfd):
             self._unwatch(fd)
         tenant.close()
@@ -113,9 +133,19 @@ class Crew:
     def signal(self, slot: slots.Slot, sign: slots.Sign) -> None:
         """Send a signal to the slot's tenant."""
         _, tenant = self._tenants[slot.name]
+        now = time.monotonic()
         if sign is slots.Sign.ABRT:
-            silent_s = round(time.monotonic() - slot.beat_at, 1)
-            log.error("child_hung", child=slot.name, silent_s=silent_s)
+            silent_s, stalled_s = round(now - slot.beat_at, 1), slot.stalled_s
+            log.error("child_hung", child=slot.name, silent_s=silent_s, stalled_s=stalled_s)
+        elif sign is slots.Sign.TERM and slot.why is slots.ExitReason.RECYCLED:
+            age_s, life = round(now - slot.spawned_at), slot.life
+            log.info(
+                "child_recycled",
+                child=slot.name,
+                age_s=age_s,
+                tips=life.tips,
+                rss_bytes=life.rss_bytes,
+            )
         elif sign is slots.Sign.KILL:
             log.warning("child_killed", child=slot.name, child_pid=tenant.pid)
         tenant.signal(sign)
@@ -124,6 +154,25 @@ class Crew:
         """Give the slot's tenant an order; False when it reads none, or there is no tenant."""
         found = self._tenants.get(slot.name)
         return found is not None and found[1].desk.give(order)
+
+    def order_monitor(self, order: child.Order) -> bool:
+        """Give the monitor an order; False when there is none just now."""
+        monitors = [slot for slot in self if slot.kind is slots.ChildKind.MONITOR]
+        return any(self.order(slot, order) for slot in monitors)
+
+    def order_all(self, order: child.Order) -> None:
+        """Give every child an order."""
+        for slot, _ in self._tenants.values():
+            self.order(slot, order)
+
+    def lease(self, leasing: bool) -> None:
+        """Have workers, also those to come, take new work or not."""
+        self._leasing = leasing
+        self.order_all(child.Order(name=child.LEASING, body=leasing))
+
+    def failed(self, slot: slots.Slot, reason: str) -> None:
+        """Remember why the slot's tenant is about to end."""
+        self._said[slot.name] = reason
 
     def flush(self) -> None:
         """Send what waits for children that were slow to read their orders."""
@@ -144,10 +193,16 @@ class Crew:
             with contextlib.suppress(KeyError):
                 self._held.selector.unregister(fd)
 
-
-def log_end(slot: slots.Slot, pid: int, end: slots.Exit, *, asked: bool) -> None:
-    """Tell the log of a child's end: a parked slot needs a person."""
-    note = log.info if asked or end.clean else log.warning
-    if slot.state is slots.SlotState.PARKED:
-        note = log.error
-    note("child_exited", child=slot.name, child_pid=pid, how=str(end), slot_is=slot.state)
+    def log_end(
+        self, slot: slots.Slot, pid: int, end: slots.Exit, *, why: slots.ExitReason, now: float
+    ) -> None:
+        """Tell the log of a child's end, in one line; a parked slot needs a person."""
+        parked = slot.state is slots.SlotState.PARKED
+        note = log.error if parked else log.info if why in _WELL else log.warning
+        more: dict[str, object] = {}
+        if slot.name in self._said:
+            more["reason"] = self._said.pop(slot.name)
+        if slot.state is slots.SlotState.WAITING and slot.due_at > now:
+            more["again_in_s"] = round(slot.due_at - now, 1)
+        how, is_ = str(end), slot.state
+        note("child_exited", child=slot.name, child_pid=pid, how=how, why=why, slot_is=is_, **more)

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import selectors
+import shutil
 import socket
 import stat
 from pathlib import Path
@@ -12,6 +13,9 @@ from noggin_mp.settings import schema
 from noggin_mp.supervisor import kernel, listen, notify, pidfile, signals
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - owner and mode are checked before use
+
+_OWNER = "state-folder"
+"""In a metrics folder: which state folder it belongs to."""
 
 
 def metrics_folder(state: Path) -> Path:
@@ -26,10 +30,30 @@ def metrics_folder(state: Path) -> Path:
         found = shared.lstat()
         ours = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
         if stat.S_ISDIR(found.st_mode) and ours and os.access(shared, os.W_OK | os.X_OK):
+            (shared / _OWNER).write_text(f"{state.resolve()}\n")
             return shared
     folder = state / "metrics"
     folder.mkdir(mode=0o750, exist_ok=True)
     return folder
+
+
+def forget_metrics(folder: Path) -> None:
+    """Remove a folder of metrics files, unless a corrupt one was put aside there for a person."""
+    for file in [*folder.glob("*.db"), folder / _OWNER]:
+        file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty, or gone
+        folder.rmdir()
+
+
+def sweep_metrics() -> None:
+    """Remove this user's folders in shared memory whose state folder is gone for good."""
+    for folder in _SHARED_MEMORY.glob(f"noggin-mp-{os.geteuid()}-*"):
+        with contextlib.suppress(OSError):
+            if folder.lstat().st_uid != os.geteuid() or folder.is_symlink():
+                continue
+            owner = (folder / _OWNER).read_text().strip()
+            if owner and not Path(owner).exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Holdings:
@@ -44,6 +68,7 @@ class Holdings:
             stack.callback(self.lock.release)
             self.instance = pidfile.instance(state)
             self.metrics_dir = metrics_folder(state)
+            sweep_metrics()
             self.listener: socket.socket | None = None
             if settings.monitor.address is not None:
                 self.listener = stack.enter_context(listen.bind(settings.monitor.address))

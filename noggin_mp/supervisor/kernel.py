@@ -18,6 +18,15 @@ def thread_count() -> int:
     return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
+def resident_bytes(pid: int) -> int:
+    """The memory that a process has in RAM; 0 when it is gone. Source: proc(5), /proc/pid/statm."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def die_with_parent(parent_pid: int) -> None:
     """Have the kernel KILL this process when its parent ends; ends it now if that has happened.
 
@@ -31,11 +40,22 @@ def die_with_parent(parent_pid: int) -> None:
 def drain_with_supervisord() -> None:
     """Under supervisord, have the kernel TERM this process when supervisord itself is killed.
 
-    Nobody would look after us, and the next supervisord would start a second of us.
+    Nobody would look after us, and the next supervisord would start a second of us. When it is
+    gone already the signal comes at once.
     Source: supervisord sets SUPERVISOR_ENABLED for what it starts. Raises: OSError.
     """
-    if os.environ.get("SUPERVISOR_ENABLED"):
-        _at_parents_death(signal.SIGTERM)
+    if not os.environ.get("SUPERVISOR_ENABLED"):
+        return
+    _at_parents_death(signal.SIGTERM)
+    if os.getppid() == 1 and not _is_supervisord(1):  # in a container supervisord may be the first
+        signal.raise_signal(signal.SIGTERM)
+
+
+def _is_supervisord(pid: int) -> bool:
+    try:
+        return b"supervisord" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True  # not ours to see: it may well be
 
 
 def _at_parents_death(number: signal.Signals) -> None:

@@ -31,7 +31,7 @@ class Sender:
         self._beat_at = 0.0
         self._busy = -1
 
-    def beat(self, busy: int) -> bool:
+    def beat(self, busy: int, *, tips: int = 0, stalled_s: float = 0.0) -> bool:
         """Say "alive, so many jobs busy"; False when it was too soon after the last."""
         now = time.monotonic()
         with self._lock:
@@ -39,7 +39,8 @@ class Sender:
                 return False
             self._beat_at, self._busy = now, busy
             if self._flush():
-                self._write(_line("beat", {"busy": busy}))
+                said = {"busy": busy, "tips": tips, "stalled_s": round(stalled_s, 1)}
+                self._write(_line("beat", {key: value for key, value in said.items() if value}))
         return True
 
     def tell(self, event: str, fields: Mapping[str, object]) -> None:
@@ -120,4 +121,15 @@ def _parse(line: bytes) -> dict[str, object] | None:
 def whole_number(message: Mapping[str, object], name: str, *, default: int) -> int:
     """The number called `name` in a message, or `default` when it is missing or something else."""
     value = message.get(name)
-    return value if isinstance(value, int) and 0 <= value <= 10**6 else default
+    return value if isinstance(value, int) and 0 <= value <= 10**12 else default
+
+
+def busy(message: Mapping[str, object]) -> int:
+    """How many jobs a beat tells of; -1 when the child is not at work yet."""
+    return -1 if message.get("busy") == -1 else whole_number(message, "busy", default=0)
+
+
+def seconds(message: Mapping[str, object], name: str) -> float:
+    """The seconds called `name` in a message, or 0 when they are missing or something else."""
+    value = message.get(name)
+    return float(value) if isinstance(value, int | float) and 0 <= value <= 10**9 else 0.0

@@ -8,6 +8,7 @@ holds the writing end.
 import os
 import pickle
 import struct
+from collections.abc import Callable
 
 from noggin_mp.domain import child
 
@@ -73,3 +74,38 @@ class Tray:
             found.append(pickle.loads(self._rest[_LENGTH.size : end]))  # noqa: S301 - our parent's
             self._rest = self._rest[end:]
         return found
+
+
+class Obedience:
+    """A child's orders: those that every child obeys are obeyed here, the others are handed on.
+
+    Not for several threads at once.
+    """
+
+    def __init__(self, tray: Tray, *, leasing: bool, reopen_logs: Callable[[], object]) -> None:
+        """`leasing`: whether a child that was forked just now may take new work."""
+        self._tray = tray
+        self._leasing = leasing
+        self._reopen_logs = reopen_logs
+        self._others: list[child.Order] = []
+
+    def _obey(self) -> None:
+        for order in self._tray.read():
+            match order.name:
+                case child.REOPEN_LOGS:
+                    self._reopen_logs()
+                case child.LEASING:
+                    self._leasing = bool(order.body)
+                case _:
+                    self._others.append(order)
+
+    def orders(self) -> list[child.Order]:
+        """What the supervisor ordered since the last call, but for what is obeyed already."""
+        self._obey()
+        found, self._others = self._others, []
+        return found
+
+    def leasing(self) -> bool:
+        """False while no new work is to be taken."""
+        self._obey()
+        return self._leasing

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from noggin_mp.domain import fleet, slots
@@ -21,14 +22,25 @@ class Report:
         self._started_at = time.time()
         self.said: dict[str, object] = {}
 
-    def publish(self, *, fleet_: fleet.Fleet, phase: fleet.Phase, config_error: str | None) -> None:
-        """Say how the fleet is. A disk that is full must not stop it: then the log tells."""
+    def publish(
+        self,
+        *,
+        fleet_: fleet.Fleet,
+        phase: fleet.Phase,
+        config: Mapping[str, object],
+        paused: bool,
+    ) -> None:
+        """Say how the fleet is; `config` is what is said of its configuration.
+
+        A disk that is full must not stop the fleet: then the log tells.
+        """
         workers = [_of(slot) for slot in fleet_ if slot.kind is slots.ChildKind.WORKER]
         monitors = [_of(slot) for slot in fleet_ if slot.kind is slots.ChildKind.MONITOR]
         said: dict[str, object] = {
             "pid": os.getpid(),
             "state": str(phase),
-            "config_error": config_error,
+            "paused": paused,
+            **config,
             "started_at": self._started_at,
             "listening": self._listening,
             "slots": workers,

@@ -31,6 +31,14 @@ _IGNORED_BY_CHILDREN = (
     signal.SIGWINCH,
 )
 
+_WITHOUT_MEANING_ALONE = (
+    signal.SIGUSR2,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGWINCH,
+)
+"""Words to a supervisor; a process without one must not end, or stop, because of them."""
+
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:
     """Having a handler makes the interpreter write the number to the wakeup pipe."""
@@ -80,6 +88,7 @@ class Stop:
         """`life_fd`: the reading end of a pipe that only the parent holds open for writing."""
         self._asked = False
         self._aborting = False
+        self._reopen = self._reload = False
         self._interrupts = 0
         read_fd, self._write_fd = os.pipe()
         os.set_blocking(self._write_fd, False)
@@ -94,7 +103,10 @@ class Stop:
 
     def install_alone(self) -> None:
         """Handle the signals of a process without a supervisor: INT is for it as well."""
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in _WITHOUT_MEANING_ALONE:
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, self._note_reload)
+        signal.signal(signal.SIGUSR1, self._note_reopen)
         self._install((signal.SIGTERM, signal.SIGQUIT, signal.SIGINT))
 
     def _install(self, numbers: Iterable[signal.Signals]) -> None:
@@ -109,6 +121,26 @@ class Stop:
             os._exit(130)
         with contextlib.suppress(BlockingIOError):
             os.write(self._write_fd, b".")
+
+    def _note_reopen(self, _number: int, _frame: FrameType | None) -> None:
+        self._reopen = True
+
+    def _note_reload(self, _number: int, _frame: FrameType | None) -> None:
+        self._reload = True
+
+    def reload_asked(self) -> bool:
+        """True once after each HUP, to a process that is alone: read the configuration again."""
+        asked, self._reload = self._reload, False
+        return asked
+
+    def ask(self) -> None:
+        """Ask for the end, as TERM does."""
+        self._note(signal.SIGTERM, None)
+
+    def reopen_asked(self) -> bool:
+        """True once after each USR1, to a process that is alone: open the logs again."""
+        asked, self._reopen = self._reopen, False
+        return asked
 
     @property
     def interrupted(self) -> bool:

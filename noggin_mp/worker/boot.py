@@ -2,10 +2,10 @@
 
 import contextlib
 import dataclasses
+import datetime
 import math
 import os
 import queue as queues
-import random
 import threading
 import time
 from collections.abc import Iterator
@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from noggin_mp import __version__
-from noggin_mp.domain import breaker as breaker_policy
-from noggin_mp.domain import errors, holds, outcome, retry
+from noggin_mp.domain import errors, holds
 from noggin_mp.domain.child import ChildContext
 from noggin_mp.domain.object_types import Catalogue
 from noggin_mp.gateway import http, media
-from noggin_mp.observe import logs, metrics
-from noggin_mp.settings import layouts, object_types
+from noggin_mp.observe import logs, metrics, session_log
+from noggin_mp.settings import object_types
 from noggin_mp.settings.schema import Settings
 from noggin_mp.store import breaker, dsn, fleet, place, queue, session
 from noggin_mp.worker import (
@@ -32,11 +31,10 @@ from noggin_mp.worker import (
     limits,
     pulse,
     settling,
+    tuning,
 )
 
 _CLAIM_WAIT_S: Final = 20.0
-_PATIENCE_S: Final = 20.0
-"""How long a job keeps its TIP while it waits for the gate; then the TIP goes back to the queue."""
 
 log = logs.get("worker")
 
@@ -49,6 +47,8 @@ class Parts:
     holder: queue.Holder
     pool: session.Pool
     gate: gate.Gate
+    tokens: credentials.TokenSource
+    decide: tuning.Decide
     carrier: job.Job
     ledger: ledger.Ledger
     buffer: settling.Buffer
@@ -75,7 +75,7 @@ def started(context: ChildContext) -> Iterator[Parts]:
         schema_name=settings.database.schema_name,
         application_name=f"noggin-mp/{holder.host}/{holder.slot}",
     )
-    logs.configure(level=settings.log.level, format=settings.log.format)
+    logs.configure(**settings.log_options)
     logs.bind(worker=str(holder.slot))
     stopped = threading.Event()
     with contextlib.ExitStack() as stack:
@@ -83,9 +83,11 @@ def started(context: ChildContext) -> Iterator[Parts]:
         _take_slot(listener, holder, context)
         pool = stack.enter_context(where.pool())
         with pool.connection() as connection:
-            _move_in(connection, holder, settings)
+            returned = _move_in(connection, holder, settings)
         stack.callback(_sign_off, pool, holder)
         parts = _build(context, settings, holder, pool, where, stopped)
+        if returned:
+            parts.meters.leases_reaped(returned)
         parts.pulse.beat()
         parts.pulse.start(listener)
         stack.callback(parts.pulse.join, 2.0)
@@ -103,7 +105,7 @@ def _take_slot(connection: session.Connection, holder: queue.Holder, context: Ch
     fleet.refuse_second_instance(connection, holder=holder)
     deadline = time.monotonic() + _CLAIM_WAIT_S
     while not fleet.claim_slot(connection, holder=holder):
-        context.beat(0)
+        context.beat(-1)
         if context.wait(0.2) or time.monotonic() > deadline:
             raise _slot_taken(connection, holder)
 
@@ -122,7 +124,8 @@ def _slot_taken(connection: session.Connection, holder: queue.Holder) -> errors.
     )
 
 
-def _move_in(connection: session.Connection, holder: queue.Holder, settings: Settings) -> None:
+def _move_in(connection: session.Connection, holder: queue.Holder, settings: Settings) -> int:
+    """Give back what a dead predecessor held, and sign in; gives how many leases that were."""
     returned = queue.adopt(
         connection,
         holder=holder,
@@ -132,6 +135,7 @@ def _move_in(connection: session.Connection, holder: queue.Holder, settings: Set
     if returned.leases:
         log.warning("predecessors_leases_returned", leases=returned.leases, tips=returned.tips)
     fleet.register(connection, holder=holder, pid=os.getpid(), version=__version__)
+    return returned.leases
 
 
 def _sign_off(pool: session.Pool, holder: queue.Holder) -> None:
@@ -157,21 +161,24 @@ def _build(
     tokens = credentials.TokenSource(settings)
     inbox: queues.SimpleQueue[Any] = queues.SimpleQueue()
     doors = _gate(settings, holder, pool, tokens, meters)
-    client = _client(settings, holder, tokens)
+    client = _client(settings, holder, tokens, meters)
     held = ledger.Ledger(lease_s=settings.queue.lease_s)
-    policy = retry.RetryPolicy(**settings.retry.model_dump())
+    decide = tuning.Decide(tuning.retry_policy(settings))
     return Parts(
         settings=settings,
         holder=holder,
         pool=pool,
         gate=doors,
-        carrier=_job(settings, holder, pool, client, doors, meters, catalogue, policy),
+        tokens=tokens,
+        decide=decide,
+        carrier=_job(settings, holder, pool, client, doors, meters, catalogue),
         ledger=held,
         buffer=settling.Buffer(
             pool=pool,
             held=held,
             meters=meters,
-            decide=lambda count: retry.decide(policy, count, random.random()),  # noqa: S311 - jitter
+            decide=decide,
+            session_log=_session_log(context, settings),
         ),
         pulse=pulse.Pulse(
             pool=pool,
@@ -193,6 +200,13 @@ def _build(
         meters=meters,
         inbox=inbox,
     )
+
+
+def _session_log(context: ChildContext, settings: Settings) -> session_log.SessionLog:
+    """The run's session log; a worker without a supervisor is a run of its own."""
+    began = datetime.datetime.fromtimestamp(context.boot / 1e9, settings.zone)
+    name = str(context.options.get("session") or session_log.file_name(began))
+    return session_log.SessionLog(settings.paths.log / name, zone=settings.zone)
 
 
 def _gate(
@@ -221,19 +235,20 @@ def _gate(
         store=breaker.Store(pool, worker=holder.worker_id),
         worker=holder.worker_id,
         host=host,
-        policy={
-            role: breaker_policy.Policy(**settings.breaker_policy(host, role))  # type: ignore[arg-type]
-            for role in outcome.Role
-        },
+        policy=tuning.breaker_policies(settings),
         capacity=settings.fleet.threads,
         fingerprint=tokens.fingerprint,
         changed=changed,
+        tripped=meters.breaker_open,
         pacer=limits.paced(settings, pool, worker=holder.worker_id, meters=meters),
     )
 
 
 def _client(
-    settings: Settings, holder: queue.Holder, tokens: credentials.TokenSource
+    settings: Settings,
+    holder: queue.Holder,
+    tokens: credentials.TokenSource,
+    meters: metrics.Metrics,
 ) -> http.Client:
     return http.Client(
         base_url=settings.api.base_url,
@@ -245,8 +260,9 @@ def _client(
             read_s=settings.api.read_timeout_s,
             deadline_s=settings.api.deadline_s,
         ),
-        threads=settings.fleet.threads,
+        threads=tuning.MOST_THREADS,  # so that they may become more under way
         user_agent=f"noggin-mp/{__version__} {holder.worker_id}",
+        meters=meters,
     )
 
 
@@ -258,7 +274,6 @@ def _job(
     doors: gate.Gate,
     meters: metrics.Metrics,
     catalogue: Catalogue,
-    policy: retry.RetryPolicy,
 ) -> job.Job:
     fetcher = fetch.Fetcher(
         gate=doors,
@@ -267,15 +282,12 @@ def _job(
         limits=media.MediaLimits(max_bytes=settings.attachments.max_bytes),
         hashes=tuple(settings.attachments.hashes),
         meters=meters,
-        patience_s=min(_PATIENCE_S, settings.queue.lease_s / 2),
-    )
-    rules = job.Rules(
-        output=settings.paths.output,
-        layout=layouts.compiled(settings.attachments.layout),
-        zone=settings.zone,
-        max_per_record=settings.attachments.max_per_record,
-        retry=policy,
+        patience_s=tuning.patience_s(settings),
     )
     return job.Job(
-        fetcher=fetcher, catalogue=catalogue, pool=pool, rules=rules, worker_id=holder.worker_id
+        fetcher=fetcher,
+        catalogue=catalogue,
+        pool=pool,
+        rules=tuning.job_rules(settings),
+        worker_id=holder.worker_id,
     )

@@ -89,11 +89,16 @@ class Examiner:
             return None
         overdue = permit.begun + (permit.deadline_s or 0.0)
         self._meters.probe(permit.scope)
-        attempt = objects.fetch(
+
+        def called_off() -> bool:
+            if time.monotonic() > overdue:
+                http.overdue()
+            return self._stopping()
+
+        return objects.fetch(
             self._client,
             endpoint=type_.endpoint,
             tip=subject.tip,
-            cancelled=lambda: self._stopping() or time.monotonic() > overdue,
+            cancelled=called_off,
+            resend=lambda _: False,  # one request is one
         ).attempt
-        self._meters.request(attempt)
-        return attempt

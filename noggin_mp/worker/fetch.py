@@ -22,6 +22,8 @@ _A_WAIT_S = 0.01
 """An open gate answers within this time, on a busy machine too: less is no wait."""
 
 T = TypeVar("T", objects.Fetched, media.Downloaded)
+Send = Callable[[Callable[[], bool], Callable[[float], bool]], T]
+"""Makes one request; told how to ask whether it is called off, and may be sent once more."""
 
 
 class GaveUp(Exception):
@@ -67,8 +69,8 @@ class Fetcher:
             outcome.Role.API,
             item,
             cancelled,
-            lambda called_off: objects.fetch(
-                self.client, endpoint=endpoint, tip=item.tip, cancelled=called_off
+            lambda called_off, resend: objects.fetch(
+                self.client, endpoint=endpoint, tip=item.tip, cancelled=called_off, resend=resend
             ),
         )
 
@@ -117,7 +119,7 @@ class Fetcher:
             outcome.Role.MEDIA,
             item,
             cancelled,
-            lambda called_off: media.download(
+            lambda called_off, resend: media.download(
                 self.client,
                 url_or_path=target,
                 tip=ref.tip,
@@ -127,6 +129,7 @@ class Fetcher:
                 limits=self.limits,
                 hashes=self.hashes,
                 cancelled=called_off,
+                resend=resend,
             ),
         )
         if downloaded.file is not None:
@@ -142,19 +145,16 @@ class Fetcher:
         role: outcome.Role,
         item: queue.Leased,
         cancelled: Callable[[], bool],
-        send: Callable[[Callable[[], bool]], T],
+        send: "Send[T]",
     ) -> T:
         """One request that counts: what is not the TIP's fault is tried again later."""
         for _ in range(MAX_UNCHARGED):
             permit = self._permit(role, cancelled)
-            done, attempt = self._send(permit, cancelled, send)
-            self.meters.request(attempt)
-            self.meters.downloaded(attempt.received_bytes, role)
+            done = self._send(permit, cancelled, send)
+            attempt = done.attempt
             verdict = self.gate.report(permit, attempt, tip=item.tip)
-            if verdict.why == "tripped":
-                self.meters.breaker_open(permit.scope)
             final = attempt.kind in (outcome.Kind.SUCCESS, outcome.Kind.NOT_FOUND)
-            if done is not None and (final or verdict.charged):
+            if final or verdict.charged:
                 return done
             if verdict.hand_back:
                 raise Postponed(attempt, verdict.retry_s)
@@ -180,24 +180,23 @@ class Fetcher:
         self,
         permit: gates.Permit,
         cancelled: Callable[[], bool],
-        send: Callable[[Callable[[], bool]], T],
-    ) -> tuple[T | None, outcome.Attempt]:
+        send: "Send[T]",
+    ) -> T:
         """The request's end; a probe that outlives its deadline is called off and timed out."""
         overdue = math.inf if permit.deadline_s is None else permit.begun + permit.deadline_s
+
+        def called_off() -> bool:
+            if cancelled():
+                return True
+            if time.monotonic() > overdue:
+                http.overdue()
+            return False
+
         try:
-            done = send(lambda: cancelled() or time.monotonic() > overdue)
-        except BaseException as error:
-            if isinstance(error, http.Cancelled) and not cancelled():
-                return None, outcome.Attempt(
-                    kind=outcome.Kind.TIMEOUT,
-                    role=permit.role,
-                    reason="deadline",
-                    detail="the probe did not end within its deadline",
-                    duration_s=time.monotonic() - permit.begun,
-                )
+            return send(called_off, lambda rested_s: self.gate.may_resend(permit, rested_s))
+        except BaseException:
             self.gate.abandon(permit)
             raise
-        return done, done.attempt
 
 
 def _intact(known: records.KnownFile) -> bool:
@@ -222,6 +221,7 @@ def _kept(ref: attachments.AttachmentRef, known: records.KnownFile) -> settle.At
         download_started_at=known.started_at,
         download_completed_at=known.completed_at,
         download_duration_seconds=known.duration_s,
+        host=known.host,
     )
 
 

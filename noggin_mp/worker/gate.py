@@ -18,7 +18,8 @@ from noggin_mp.worker.permits import Permit, Verdict
 
 __all__ = ["Gate", "Permit", "Refused", "Verdict"]
 
-_RECHECK_S: Final = 1.0
+_RECHECK_S: Final = 5.0
+_RESTED_S: Final = 1.0  # one that was dropped sooner is no stale connection but a failure
 
 
 class Refused(Exception):
@@ -38,8 +39,9 @@ class Gate:
 
     `worker` is the name votes are cast under (`host/slot`), `host` the API's host (the scope).
     `capacity` is the number of job threads, for the ramp after closing. `fingerprint` gives the
-    digest of the token in use. `changed` is told each change of a scope's state, once. With limits
-    in the `pacer` every request, probes included, waits for its turn too.
+    digest of the token in use. `changed` is told each change of a scope's state, once;
+    `tripped` each scope that this worker tripped. With limits in the `pacer` every request, probes
+    included, waits for its turn too.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Gate:
         capacity: int = 16,
         fingerprint: Callable[[], str] = lambda: "",
         changed: Callable[[holds.Change], None] = lambda _: None,
+        tripped: Callable[[str], None] = lambda _: None,
         random: Callable[[], float] = random_module.random,
         pacer: pacers.Pacer | None = None,
     ) -> None:
@@ -67,6 +70,7 @@ class Gate:
             capacity=capacity,
             fingerprint=fingerprint,
             changed=changed,
+            tripped=tripped,
             random=random,
         )
         self._verdicts = verdicts.Verdicts(standing=self._standing, store=store)
@@ -80,7 +84,7 @@ class Gate:
     ) -> Permit:
         """A permit for one request of `role`, to be sent at once; waits while the gate is closed.
 
-        Raises: Refused when it is `cancelled` (asked each second, and on `wake`), when the gate is
+        Raises: Refused when it is `cancelled` (asked now and then, and on `wake`), when the gate is
         known to stay closed for longer than `give_up_s`, when that time is up, and at once in an
         auth stop that our token cannot end. A turn under the pacer's limits is waited for forever.
         """
@@ -115,6 +119,7 @@ class Gate:
     ) -> str | None:
         """None when a request may go; a scope that this thread is to ask the probe of."""
         state = self._standing
+        state.freshen()
         while True:
             now = state.clock()
             if cancelled():
@@ -134,8 +139,7 @@ class Gate:
             vague = hold.reason == "blind" or hold.scope == state.worker or hold.exam_at is not None
             if now >= deadline or (not vague and resume > deadline):
                 raise Refused(hold.reason, max(0.0, resume - now))
-            # At least a millisecond, so that rounding cannot make a busy loop of it; and while
-            # another thread asks for the probe there is only its answer to wait for.
+            # While another thread asks for the probe there is only its answer to wait for.
             until = min(deadline, now + _RECHECK_S, resume if resume > now else math.inf)
             state.lock.wait(max(0.001, until - now))
             self.wakeups += 1
@@ -191,6 +195,14 @@ class Gate:
             self._verdicts.decline(role, probe)
         state.flush()
         return permit
+
+    def may_resend(self, permit: Permit, rested_s: float) -> bool:
+        """May a request that a kept connection swallowed go once more? Not in an outage.
+
+        A trial is one request.
+        """
+        free = rested_s >= _RESTED_S and not (permit.probe or permit.trial)
+        return free and self._standing.unharmed(permit.role)
 
     def report(self, permit: Permit, attempt: outcome.Attempt, *, tip: str) -> Verdict:
         """Take the end of a permit's request; says whether the TIP may be charged for it.
@@ -249,9 +261,9 @@ class Gate:
         self._standing.beaten(list(scopes), asked=asked)
         self.pacer.refresh()
 
-    def confirmed(self) -> None:
-        """The database answered a beat just now (`on_beat` says so by itself)."""
-        self._standing.confirm()
+    def beat_with(self, beat: Callable[[], None]) -> None:
+        """`beat` makes somebody beat soon: for requests that should wait for news."""
+        self._standing.beat_now = beat
 
     def reconnected(self) -> None:
         """The listener was lost and is back: take the next beat's rows whatever their epoch."""
@@ -261,40 +273,28 @@ class Gate:
         """What went well since the last call, for the next beat."""
         return self._verdicts.votes()
 
-    def configure(self, policy: Mapping[outcome.Role, breaker.Policy]) -> None:
-        """Apply another policy from the next outcome on."""
-        with self._standing.lock:
-            self._standing.policy = dict(policy)
-            self._standing.lock.notify_all()
+    def configure(self, policy: Mapping[outcome.Role, breaker.Policy], *, capacity: int) -> None:
+        """Go by another policy, and number of job threads, from the next outcome on."""
+        self._standing.configure(policy, capacity)
 
     def wake(self) -> None:
         """Make every waiting thread ask `cancelled` again, and the token's fingerprint."""
-        with self._standing.lock:
-            self._standing.lock.notify_all()
+        self._standing.wake()
         self.pacer.wake()
 
     def open_for(self, role: outcome.Role) -> float:
         """Seconds that `role` is held, infinite when unknown; 0 = open, or a probe is due."""
-        with self._standing.lock:
-            now = self._standing.clock()
-            hold = self._standing.hold(role, now)
-            if hold is None or hold.scope == self._standing.worker:
-                return 0.0
-            return max(0.0, hold.until - now)
-
-    def shut(self, role: outcome.Role = outcome.Role.API) -> bool:
-        """True while nothing may be sent, not even a probe: lease nothing."""
-        return self.open_for(role) > 0
+        now, hold = self._standing.held(role)
+        if hold is None or hold.scope == self._standing.worker:
+            return 0.0
+        return max(0.0, hold.until - now)
 
     def probe_due(self, role: outcome.Role) -> bool:
         """True when all but one trial request is held: lease one TIP, not a batch."""
-        with self._standing.lock:
-            now = self._standing.clock()
-            hold = self._standing.hold(role, now)
-            return hold is not None and hold.probe is not None and hold.until <= now
+        now, hold = self._standing.held(role)
+        return hold is not None and hold.probe is not None and hold.until <= now
 
     def why(self, role: outcome.Role) -> holds.Reason | None:
         """Why requests of `role` are held now, None when they are not."""
-        with self._standing.lock:
-            hold = self._standing.hold(role, self._standing.clock())
-            return hold.reason if hold else None
+        _, hold = self._standing.held(role)
+        return hold.reason if hold else None

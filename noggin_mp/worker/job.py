@@ -74,6 +74,11 @@ class Job:
         self._worker_id = worker_id
         self._random01 = random01
 
+    def configure(self, rules: Rules, *, patience_s: float) -> None:
+        """Other rules, for jobs that begin from now on."""
+        self._rules = rules
+        self._fetcher = dataclasses.replace(self._fetcher, patience_s=patience_s)
+
     def run(self, item: queue.Leased, *, cancelled: Callable[[], bool]) -> Result:
         """What became of the TIP; never raises but for SystemExit and the like."""
         started = time.monotonic()

@@ -21,7 +21,7 @@ class Ledger:
     """
 
     def __init__(self, *, lease_s: float) -> None:
-        self._lease_s = lease_s
+        self.lease_s = lease_s
         self._held: dict[LeaseToken, _Held] = {}
 
     def grant(self, batch: queue.Batch) -> None:
@@ -46,13 +46,13 @@ class Ledger:
 
     def renew_due(self, now: float) -> bool:
         """True once any lease has lived a third of its time."""
-        return any(held.trusted_until - now < self._lease_s * 2 / 3 for held in self._held.values())
+        return any(held.trusted_until - now < self.lease_s * 2 / 3 for held in self._held.values())
 
     def renewed(self, kept: Iterable[LeaseToken], *, asked: float) -> list[LeaseToken]:
         """Trust the `kept` leases anew from `asked`; forget and give the lost others."""
         alive = set(kept)
         for token in alive & self._held.keys():
-            self._held[token].trusted_until = asked + self._lease_s
+            self._held[token].trusted_until = asked + self.lease_s
         lost = [token for token in self._held if token not in alive]
         for token in lost:
             del self._held[token]

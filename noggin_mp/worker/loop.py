@@ -3,7 +3,6 @@
 import functools
 import queue as queues
 import random
-import threading
 import time
 from typing import Final
 
@@ -11,9 +10,8 @@ from noggin_mp.domain import errors, outcome
 from noggin_mp.domain.child import ChildContext
 from noggin_mp.observe import logs
 from noggin_mp.store import queue, trouble
-from noggin_mp.worker import boot, job, storage, suspects
+from noggin_mp.worker import boot, job, live, rest, storage, suspects, threads
 
-_TICK_S: Final = 0.2
 _RESCAN_S: Final = 3.0
 _ASTRAY_S: Final = 10.0
 
@@ -42,8 +40,8 @@ class Worker:
         self._buffer = parts.buffer
         self._cursor = queue.Cursor()
         self._alone = queue.Cursor([queue.SUSPECTS])
-        self._threads: list[threading.Thread] = []
-        self._unfinished = 0
+        self._threads = threads.Threads(self._jobs, self._carry)
+        self._unfinished = self._tips = 0
         self._next_look = 0.0
         self._next_rescan = 0.0
         self._astray_until = 0.0
@@ -64,19 +62,21 @@ class Worker:
 
     def run(self) -> int:
         """Work until told to stop, then drain. Gives the exit code."""
-        self._start_threads()
+        rest.watch_stop(self._context, self._inbox)
+        self._threads.resize(self._settings.fleet.threads)
         try:
             while not self._over():
                 self._turn()
         finally:
-            for _ in self._threads:
-                self._jobs.put(None)
+            self._threads.close()
         return 0
 
     def _turn(self) -> None:
         now = time.monotonic()
-        self._context.beat(self._ledger.outstanding)
+        stalled_s = self._pulse.progress.stalled_s()
+        self._context.beat(self._ledger.outstanding, tips=self._tips, stalled_s=stalled_s)
         self._pulse.check()
+        self._obey_orders()
         self._notice_stop(now)
         self._notice_auth_stop()
         try:
@@ -91,6 +91,15 @@ class Worker:
             log.warning("database_lost", error=str(error).splitlines()[0])
             self._astray_until = time.monotonic() + _ASTRAY_S
             self._context.wait(random.uniform(0.2, 1.0))  # noqa: S311 - jitter, not a secret
+
+    def _obey_orders(self) -> None:
+        """Go by other settings from the next job on."""
+        for version, fresh in live.taken_over(self._context, self._parts):
+            self._settings = fresh
+            self._storage.floor_bytes = fresh.attachments.min_free_bytes
+            self._threads.resize(fresh.fleet.threads)
+            self._next_look = 0.0
+            self._context.tell("applied", {"version": version})
 
     # -- stopping ---------------------------------------------------------------------------------
 
@@ -140,6 +149,7 @@ class Worker:
     def _cancelled(self, item: queue.Leased) -> bool:
         """Must a job stop: its lease is no longer trusted, or the drain's time is nearly up?"""
         now = time.monotonic()
+        self._pulse.progress.seen(item.tip)
         if self._context.aborting() or not self._ledger.trusted(item.token, now):
             return True
         if self._stop_at is None:
@@ -163,11 +173,11 @@ class Worker:
             return
         if self._suspects.keep_still(now):
             return
-        threads = self._settings.fleet.threads
+        wanted = self._settings.fleet.threads
         # Counted without results that merely wait to be settled, so that no thread runs dry.
-        if self._unfinished > threads:
+        if self._unfinished > wanted:
             return
-        room = min(self._settings.queue.batch, 2 * threads - self._unfinished)
+        room = min(self._settings.queue.batch, 2 * wanted - self._unfinished)
         if self._left is not None:
             room = min(room, self._left - held)
         if self._parts.gate.probe_due(outcome.Role.API):
@@ -190,7 +200,7 @@ class Worker:
 
     def _may_lease(self, now: float) -> bool:
         gate = self._parts.gate
-        if gate.open_for(outcome.Role.API) > 0:
+        if not self._context.leasing() or gate.open_for(outcome.Role.API) > 0:
             return False
         if self._ledger.outstanding and gate.probe_due(outcome.Role.API):
             return False  # one of those in hand will be the probe
@@ -251,7 +261,8 @@ class Worker:
     def _gather(self) -> None:
         """Wait a moment for results, wake-ups or the stop; then take all that is there."""
         try:
-            found = self._inbox.get(timeout=min(_TICK_S, self._buffer.due_in_s()))
+            patience_s = rest.patience_s(self._parts, draining=self._stop_at is not None)
+            found = self._inbox.get(timeout=patience_s)
         except queues.Empty:
             return
         while True:
@@ -264,6 +275,7 @@ class Worker:
 
     def _took(self, result: job.Result) -> None:
         self._unfinished -= 1
+        self._tips += isinstance(result, job.Done)
         if isinstance(result, job.HandBack):
             self._refused = self._refused or result.reason == "auth_stop"
             if result.trouble is not None:
@@ -273,24 +285,13 @@ class Worker:
             self._left -= 1
         self._buffer.add_all([result])
 
-    # -- threads ----------------------------------------------------------------------------------
-
-    def _start_threads(self) -> None:
-        for number in range(self._settings.fleet.threads):
-            thread = threading.Thread(target=self._carry, name=f"job-{number}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
-
-    def _carry(self) -> None:
-        while True:
-            item = self._jobs.get()
-            if item is None:
-                return
-            self._pulse.started(item.tip)
-            try:
-                result = self._parts.carrier.run(
-                    item, cancelled=functools.partial(self._cancelled, item)
-                )
-            finally:
-                self._pulse.ended(item.tip)
-            self._inbox.put(result)
+    def _carry(self, item: queue.Leased) -> None:
+        """A job thread's part: one TIP to its result."""
+        self._pulse.started(item.tip)
+        try:
+            result = self._parts.carrier.run(
+                item, cancelled=functools.partial(self._cancelled, item)
+            )
+        finally:
+            self._pulse.ended(item.tip)
+        self._inbox.put(result)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import queue as queues
 import random
+import select
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,9 +14,12 @@ from noggin_mp.domain.tip import Tip
 from noggin_mp.observe import logs, metrics
 from noggin_mp.store import breaker, fleet, queue, session, trouble
 from noggin_mp.worker import gate as gates
+from noggin_mp.worker import progress
 
 _BUSY_BEAT_S: Final = 1.0
-_LISTEN_TURN_S: Final = 0.3
+_IDLE_BEAT_S: Final = 2.0
+_JITTER: Final = 0.1
+_MEMORY_EVERY_S: Final = 5.0
 
 log = logs.get("pulse")
 
@@ -40,6 +44,7 @@ class Pulse:
         self.head: Sequence[int] = ()
         self.suspects = False
         self.blocked = False
+        self.progress = progress.Progress()
         self._pool = pool
         self._listen = listen
         self._holder = holder
@@ -48,6 +53,11 @@ class Pulse:
         self._inbox = inbox
         self._stopped = stopped
         self._woken = threading.Event()
+        self._nudged = threading.Event()  # the beat thread should not wait any longer
+        self._deaf = False
+        self._beaten_at = 0.0
+        self._measured_at = -_MEMORY_EVERY_S
+        self._hangup, self._hang_up = os.pipe()  # readable when the listener should end
         self._busy: dict[Tip, float] = {}
         self._guard = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -55,6 +65,7 @@ class Pulse:
 
     def start(self, connection: session.Connection) -> None:
         """Beat and listen from now on; `connection` already holds the slot and listens."""
+        self._gate.beat_with(self._nudged.set)
         for name, target in (("beat", self._beats), ("listen", lambda: self._notices(connection))):
             thread = threading.Thread(target=self._guarded, args=(target,), name=name, daemon=True)
             thread.start()
@@ -77,8 +88,13 @@ class Pulse:
 
     def join(self, timeout_s: float) -> None:
         """Wait for the threads to end, after `stopped` was set."""
+        self._nudged.set()
+        os.write(self._hang_up, b".")
         for thread in self._threads:
             thread.join(timeout_s)
+        if not any(thread.is_alive() for thread in self._threads):
+            os.close(self._hangup)
+            os.close(self._hang_up)
 
     def woken(self) -> bool:
         """True once after each wake-up from the queue's channel."""
@@ -91,11 +107,13 @@ class Pulse:
         """A job thread took this TIP up."""
         with self._guard:
             self._busy[tip] = time.monotonic()
+        self.progress.begun(tip)
 
     def ended(self, tip: Tip) -> None:
         """A job thread is done with this TIP."""
         with self._guard:
             self._busy.pop(tip, None)
+        self.progress.ended(tip)
 
     def beat(self) -> None:
         """One heartbeat, now. Raises: a database error, when it could not be confirmed."""
@@ -116,10 +134,18 @@ class Pulse:
                 tip=oldest,
                 votes=self._gate.votes(),
             )
+        self._beaten_at = asked
         self._gate.on_beat(row["scopes"], asked=asked)
         self.head = row["head"] or ()
         self.suspects = self.suspects or bool(row["suspects"])
-        self._meters.worker_busy(busy, resident_bytes=resident_bytes())
+        self._meters.worker_busy(busy, resident_bytes=self._memory(asked))
+
+    def _memory(self, now: float) -> int | None:
+        """The memory in use, None most of the time: it need not be known each second."""
+        if now - self._measured_at < _MEMORY_EVERY_S:
+            return None
+        self._measured_at = now
+        return resident_bytes()
 
     def _state(self) -> str:
         if self._stopped.is_set():
@@ -132,7 +158,17 @@ class Pulse:
                 self.beat()
             except trouble.AWAY as error:
                 log.debug("beat_missed", error=str(error).splitlines()[0])
-            self._stopped.wait(_BUSY_BEAT_S * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
+            self._nudged.wait(self._pause_s())
+            self._nudged.clear()
+
+    def _pause_s(self) -> float:
+        """Until the next beat: a worker with nothing in hand may know a little less.
+
+        When it takes something up it asks first (see `Gate.beat_with`), and what opens the gate it
+        is told; unless it is deaf.
+        """
+        usual_s = _BUSY_BEAT_S if self._busy or self._deaf else _IDLE_BEAT_S
+        return usual_s * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - jitter
 
     def _notices(self, connection: session.Connection) -> None:
         while not self._stopped.is_set():
@@ -140,17 +176,25 @@ class Pulse:
                 with contextlib.closing(connection):
                     self._hear(connection)
             except trouble.AWAY as error:
+                self._deaf = True
+                self._nudged.set()
                 log.warning("listener_lost", error=str(error).splitlines()[0])
             if not self._stopped.is_set():
                 connection = self._reconnected()
 
     def _hear(self, connection: session.Connection) -> None:
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        poll.register(self._hangup, select.POLLIN)
         while not self._stopped.is_set():
-            for note in connection.notifies(timeout=_LISTEN_TURN_S):
+            # What has come already first: the socket says nothing of what was read from it before.
+            for note in connection.notifies(timeout=0):
                 if note.channel == breaker.CHANNEL:
                     self._gate.on_notify(note.payload)
+                    self._inbox.put(None)
                 else:
                     self.wake()
+            poll.poll()
 
     def wake(self) -> None:
         """Something became ready: the main loop should look at once."""
@@ -174,6 +218,7 @@ class Pulse:
                 if self._stopped.is_set():
                     raise
                 continue
+            self._deaf = False
             log.info("listener_back")
             self.wake()
             return connection

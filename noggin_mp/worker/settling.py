@@ -7,6 +7,7 @@ from typing import Final
 from noggin_mp.domain import retry
 from noggin_mp.domain.tip import LeaseToken, Tip
 from noggin_mp.observe import logs, metrics
+from noggin_mp.observe import session_log as sessions
 from noggin_mp.store import queue, session, settle
 from noggin_mp.worker import job, ledger, results
 
@@ -27,12 +28,14 @@ class Buffer:
         held: ledger.Ledger,
         meters: metrics.Metrics,
         decide: Callable[[int], retry.RetryAt | retry.Dead],
+        session_log: sessions.SessionLog | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
         self._held = held
         self._meters = meters
         self._decide = decide
+        self._session_log = session_log
         self._clock = clock
         self._done: list[job.Done] = []
         self._back: list[job.HandBack] = []
@@ -86,6 +89,8 @@ class Buffer:
             else:
                 self._close(one.item, fate)
                 self._tell(one, fate)
+        if self._session_log is not None:
+            self._session_log.flush()
         return later
 
     def _close(self, item: queue.Leased, fate: settle.Fate) -> None:
@@ -133,6 +138,10 @@ class Buffer:
         """One closing line and one metric update per TIP."""
         item, row = one.item, one.settlement
         outcome = one.outcome if fate is settle.Fate.WRITTEN else "lease_lost"
+        if outcome == "complete" and self._session_log is not None:
+            reference = (row.record or {}).get("noggin_reference")
+            files = [file.filename for file in row.attachments if file.filename]
+            self._session_log.completed(item.tip, str(reference or ""), files)
         self._meters.tip_settled(
             item.object_code or row.object_code or "unknown",
             outcome,

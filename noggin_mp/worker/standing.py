@@ -10,6 +10,9 @@ from noggin_mp.domain import breaker, holds, outcome, solitary
 
 BLIND_AFTER_S: Final = 3.0
 """Without a confirmed beat for so long nothing new is started."""
+FRESH_S: Final = 1.2
+"""A request goes by what a beat of this age said at most, if a younger one can be had."""
+_FRESHEN_S: Final = 0.2
 PROBE_EVERY_S: Final = 1.0
 """A process asks for the right to probe about this often at most."""
 _PROBE_JITTER_S: Final = 0.2
@@ -33,6 +36,7 @@ class Standing:
         capacity: int,
         fingerprint: Callable[[], str],
         changed: Callable[[holds.Change], None],
+        tripped: Callable[[str], None],
         random: Callable[[], float],
     ) -> None:
         self.lock = threading.Condition()
@@ -49,9 +53,14 @@ class Standing:
         self.probing: set[str] = set()
         self.next_try: dict[str, float] = {}
         self.phase = dict.fromkeys(outcome.Role, 1.0)
-        self._capacity = capacity
+        self.capacity = capacity
         self._changed = changed
+        self._tripped = tripped
         self._changes: list[holds.Change] = []
+        self._trips: list[str] = []
+        self._latest: dict[str, int] = {}  # scope -> its latest trip that was looked at
+        self._schema: str | None = None
+        self.beat_now: Callable[[], None] | None = None
         self._heard: dict[str, float] = {}  # scope -> when its row was last taken over
         self._confirmed_at = -math.inf
         self._resume_at = -math.inf
@@ -62,15 +71,31 @@ class Standing:
         """True when no beat was confirmed lately: what is known here may be wrong."""
         return now - self._confirmed_at > BLIND_AFTER_S
 
+    def wake(self) -> None:
+        """Make every waiting thread look again."""
+        with self.lock:
+            self.lock.notify_all()
+
+    def freshen(self) -> None:
+        """Under the lock: ask for a beat if the last one is old, and wait a moment for it."""
+        age_s = self.clock() - self._confirmed_at
+        if self.beat_now is None or age_s <= FRESH_S:
+            return
+        self.beat_now()
+        if age_s <= BLIND_AFTER_S:  # who is blind waits anyway
+            self.lock.wait_for(lambda: self.clock() - self._confirmed_at <= FRESH_S, _FRESHEN_S)
+
     def confirm(self, asked: float | None = None) -> None:
         """A beat came back: what is known here is what the database said when it was `asked`."""
         with self.lock:
             now = self.clock()
+            old = now - self._confirmed_at > FRESH_S
             if self.blind(now) and self._seen:
                 self._resume_at = now + _RESUME_JITTER_S * self.random()
             self._seen = True
             self._confirmed_at = max(self._confirmed_at, now if asked is None else asked)
-            self.lock.notify_all()
+            if old:  # nobody waits for news that are no news
+                self.lock.notify_all()
 
     def lose(self) -> None:
         """The database did not answer: trust nothing until a beat is confirmed."""
@@ -95,9 +120,11 @@ class Standing:
             whatever = self._adopt_all or self.blind(now)
             heard = {scope for scope, at in self._heard.items() if asked is not None and at > asked}
             for raw in scopes:
+                self._schema = raw.get("schema", self._schema)
                 self.adopt(raw, whatever=whatever and raw["scope"] not in heard)
             if whatever:
                 self.rows.forget_others({str(raw["scope"]) for raw in scopes} | heard)
+                self.lock.notify_all()
             self._adopt_all = False
             self.confirm(asked)
         self.flush()
@@ -107,8 +134,10 @@ class Standing:
         try:
             raw = json.loads(payload)
             with self.lock:
-                self.adopt(raw)
-        except (ValueError, KeyError, TypeError):
+                # Another schema of the same database is another fleet, on the same channel.
+                if self._schema is None or raw.get("schema", self._schema) == self._schema:
+                    self.adopt(raw)
+        except (ValueError, KeyError, TypeError, AttributeError):
             return
         self.flush()
 
@@ -123,7 +152,17 @@ class Standing:
             if after.epoch != before.epoch:
                 self._heard[row.scope] = now
                 self._turned(after, now)
+                self.lock.notify_all()
+            self._note_trip(after)
             self._note(change)
+
+    def _note_trip(self, row: holds.Row) -> None:
+        """A trip is told once, by the worker that the row names, however it hears of it."""
+        if row.tripped_at > self._latest.get(row.scope, 0):
+            self._latest[row.scope] = row.tripped_at
+            # What the first beat brings was a predecessor's.
+            if row.tripped_by == self.worker and self._seen:
+                self._trips.append(row.scope)
 
     def pause(self, seconds: float, reason: str) -> float:
         """Pause this process at once, and until `paused` is told the end that is returned here."""
@@ -146,7 +185,7 @@ class Standing:
     def _note(self, change: holds.Change | None) -> None:
         if change is not None:
             self._changes.append(change)
-        self.lock.notify_all()
+            self.lock.notify_all()
 
     def _turned(self, row: holds.Row, now: float) -> None:
         """A new epoch: when to ask for its probe, and with which phase to ramp after it."""
@@ -177,19 +216,40 @@ class Standing:
             return holds.Hold(reason="closed", until=alone_until, scope=self.worker)
         return self._ramp(role, now)
 
+    def held(self, role: outcome.Role) -> tuple[float, holds.Hold | None]:
+        """The time on the local clock, and what keeps a request of `role` back then."""
+        with self.lock:
+            now = self.clock()
+            return now, self.hold(role, now)
+
+    def unharmed(self, role: outcome.Role) -> bool:
+        """True when nothing has failed here since the last success and `role` may send."""
+        with self.lock:
+            well = not any(alone.streak for alone in self.alone.values())
+            return well and self.hold(role, self.clock()) is None
+
     def _ramp(self, role: outcome.Role, now: float) -> holds.Hold | None:
         policy, start = self.policy[role], self.rows.ramp_from(role, now)
         if now - start >= policy.recovery_ramp_s:
             return None
         out, phase = self.in_flight[role], self.phase[role]
-        if out < breaker.ramp_permits(policy, self._capacity, now - start, phase):
+        if out < breaker.ramp_permits(policy, self.capacity, now - start, phase):
             return None
-        until = start + breaker.ramp_next_s(policy, self._capacity, out, phase)
+        until = start + breaker.ramp_next_s(policy, self.capacity, out, phase)
         return holds.Hold(reason="closed", until=until, scope=self.worker)
+
+    def configure(self, policy: Mapping[outcome.Role, breaker.Policy], capacity: int) -> None:
+        """Go by another policy, and number of job threads, from now on."""
+        with self.lock:
+            self.policy, self.capacity = dict(policy), capacity
+            self.lock.notify_all()
 
     def flush(self) -> None:
         """Tell the changes seen since the last time; never called under the lock."""
         with self.lock:
             changes, self._changes = self._changes, []
+            trips, self._trips = self._trips, []
+        for scope in trips:
+            self._tripped(scope)
         for change in changes:
             self._changed(change)

@@ -21,7 +21,7 @@ class Storage:
     ) -> None:
         """`tell` is told of a trouble once, until it is over."""
         self._folder = folder
-        self._floor_bytes = floor_bytes
+        self.floor_bytes = floor_bytes
         self._tell = tell
         self._until = 0.0
 
@@ -42,7 +42,7 @@ class Storage:
         if now < self._until:
             return False
         try:
-            files.require_space(self._folder, self._floor_bytes)
+            files.require_space(self._folder, self.floor_bytes)
             if self.in_trouble:
                 files.ensure_writable(self._folder)
         except errors.LocalTrouble as trouble:

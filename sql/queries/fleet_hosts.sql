@@ -1,4 +1,4 @@
--- The hosts of the fleet and how long ago each was heard of.
-SELECT host, instance::text AS instance, version, leader, started_at, heartbeat_at,
-       extract(epoch FROM clock_timestamp() - heartbeat_at)::float AS silent_s
-FROM fleet_hosts ORDER BY host
+-- The hosts of the fleet: how each is and how long ago it was heard of.
+SELECT host, state, leader, workers, wanted, busy, blocked, parked, version, config_version, config_error,
+       instance, started_at, heard_at AS heartbeat_at, silent_s, output, requests
+FROM fleet_overview ORDER BY host

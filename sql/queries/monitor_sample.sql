@@ -24,13 +24,20 @@ SELECT jsonb_build_object(
     'dead_tuples', (SELECT coalesce(sum(n_dead_tup), 0) FROM pg_stat_user_tables
         WHERE schemaname = current_schema() AND relname IN ('ready', 'later', 'lease', 'noggin_data')),
     'open_s', (SELECT coalesce(jsonb_object_agg(scope, seconds), '{}') FROM (
-        SELECT scope, sum(extract(epoch FROM ended - ts)) AS seconds FROM (
-            SELECT scope, ts, new_state, least(   -- a forced opening ends without an event
-                       lead(ts, 1, clock_timestamp()) OVER (PARTITION BY scope ORDER BY id),
-                       CASE WHEN event_type = 'force'
-                            THEN ts + make_interval(secs => (details->>'seconds')::float8) END) AS ended
-            FROM breaker_events WHERE new_state IS NOT NULL) AS spans
-        WHERE new_state IN ('open', 'half_open', 'forced_open') GROUP BY scope) AS summed),
+        SELECT scope, sum(seconds) AS seconds FROM (
+            SELECT scope, seconds FROM breaker_open_spans
+            UNION ALL SELECT scope, seconds FROM breaker_open_time) AS spans   -- of events pruned since
+        GROUP BY scope) AS summed),
+    'connections', (SELECT coalesce(jsonb_object_agg(state, sessions), '{}') FROM (
+        SELECT CASE WHEN state IN ('active', 'idle') THEN state
+                    WHEN starts_with(state, 'idle in transaction') THEN 'idle_in_transaction'
+                    ELSE 'other' END AS state, count(*) AS sessions
+        FROM pg_stat_activity WHERE datname = current_database() GROUP BY 1) AS counted),
+    'connections_limit', current_setting('max_connections')::integer,
+    'hosts', (SELECT coalesce(jsonb_agg(to_jsonb(seen) ORDER BY host), '[]') FROM (
+        SELECT host, state, leader, workers, wanted, busy, blocked, parked, version, config_version,
+               config_error, silent_s
+        FROM fleet_overview) AS seen),
     'unknown_hashes', (SELECT count(*) FROM unknown_hashes WHERE resolved_at IS NULL),
     'import_rows', (SELECT jsonb_build_object(
         'imported', coalesce(sum(rows_imported), 0), 'known', coalesce(sum(rows_known), 0),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.benchmarks import report
 
-SUITES = ("breaker",)
+SUITES = ("breaker", "memory", "scrape")
 ROOT = Path(__file__).resolve().parents[2]
 
 

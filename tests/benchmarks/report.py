@@ -68,16 +68,20 @@ HEAD = ("", "promise", "bound", "measured", "verdict")
 
 
 def environment(dsn: str) -> dict[str, Any]:
-    """Facts that figures depend on, and nothing that names this machine."""
+    """Facts that figures depend on, the server's included."""
     with psycopg.connect(dsn) as connection:
         row = connection.execute("SHOW server_version").fetchone()
+    return {**machine(), "postgres": row[0] if row else "unknown"}
+
+
+def machine() -> dict[str, Any]:
+    """Facts that figures depend on, and nothing that names this machine."""
     return {
         "cores": len(os.sched_getaffinity(0)),
         "load_average_before": [round(load, 2) for load in os.getloadavg()],
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "python": platform.python_version(),
         "kernel": platform.release().split("-")[0],
-        "postgres": row[0] if row else "unknown",
     }
 
 

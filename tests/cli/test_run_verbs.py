@@ -16,7 +16,7 @@ TOKEN = {"api": {"token": "made-up-token", "namespace": "n"}}
 def noggin(
     folder: Path, settings: dict[str, object], *arguments: str
 ) -> subprocess.CompletedProcess[str]:
-    paths = {"state": str(folder / "state"), "output": str(folder / "output")}
+    paths = {name: str(folder / name) for name in ("state", "output", "log")}
     config = folder / "noggin.yaml"
     config.write_text(
         json.dumps({"paths": paths, "monitor": {"bind": "off"}} | settings)

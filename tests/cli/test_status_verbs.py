@@ -46,8 +46,16 @@ def test_status_is_complete_when_nothing_ever_ran(noggin: Command) -> None:
         "queue": {"ready": 0, "later": 0, "leased": 0},
         "breakers": [],
         "workers": [],
-        "supervisor": {"pid": None, "state": "stopped", "config_error": None},
+        "supervisor": {
+            "pid": None,
+            "state": "stopped",
+            "paused": None,
+            "config_error": None,
+            "config_version": None,
+            "reload": None,
+        },
         "paused": False,
+        "configuration_on_disk": None,
     }
 
 

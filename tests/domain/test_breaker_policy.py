@@ -148,3 +148,29 @@ def test_policy_of_raises_when_a_key_is_unknown() -> None:
 def test_fingerprint_tells_tokens_apart_and_gives_none_away() -> None:
     assert breaker.fingerprint("a") != breaker.fingerprint("b")
     assert "secret" not in breaker.fingerprint("secret")
+
+
+@pytest.mark.parametrize(
+    ("other", "decision"),
+    [
+        (breaker.Vote(ok_s=95.0, at_s=99.0), breaker.Decision.NONE),
+        (breaker.Vote(ok_s=95.0, at_s=97.0), breaker.Decision.TRIP_STREAK),
+        (breaker.Vote(at_s=99.0), breaker.Decision.TRIP_STREAK),
+        (breaker.Vote(ok_s=95.0, at_s=99.0, streak=1), breaker.Decision.TRIP_STREAK),
+        (
+            breaker.Vote(ok_s=9.0, at_s=99.0, streak=9, quarantined=True),
+            breaker.Decision.TRIP_STREAK,
+        ),
+    ],
+)
+def test_decide_lets_no_host_trip_alone_while_another_is_well(
+    other: breaker.Vote, decision: breaker.Decision
+) -> None:
+    policy = breaker.Policy(fail_max=5, sample_size=1000)
+    votes = {f"ann/{slot}": breaker.Vote(streak=3, at_s=100.0) for slot in range(2)}
+    votes["bob/0"] = other
+    found = breaker.decide(votes, worker="ann/0", busy=0, policy=policy, now_s=100.0)
+    assert found is decision
+    lone = breaker.Policy(fail_max=5, sample_size=1000, min_voters=1)
+    found = breaker.decide(votes, worker="ann/0", busy=0, policy=lone, now_s=100.0)
+    assert found is breaker.Decision.TRIP_STREAK

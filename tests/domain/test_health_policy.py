@@ -42,6 +42,7 @@ def test_judge_finds_nothing_when_all_is_well() -> None:
             {"supervisor": {"state": "running", "slots": [{"slot": 2, "state": "parked"}]}},
             "workers.parked",
         ),
+        ({"supervisor": {"state": "running", "paused": True}}, "leasing.paused"),
         ({"breakers": [{"scope": "h", "state": "open", "reason": "x"}]}, "breaker.open"),
         ({"breakers": [{"scope": "h", "state": "auth_stop"}]}, "breaker.auth_stop"),
         ({"paused": True, "pause_reason": "night"}, "paused"),

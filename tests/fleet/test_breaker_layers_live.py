@@ -18,12 +18,14 @@ def test_reload_keeps_environment_and_options_over_the_file(
         options = ("--breaker-defaults", "reset:300,open_jitter:0")
         with fleet.running(site, "--workers", "1", "--threads", "2", *options) as supervisor:
             wait.until(lambda: fleet.workers(site), timeout_s=30, what="a worker")
-            before = fleet.workers(site)
+            before = fleet.supervisor_file(site)["config_version"]
             site.settings["breaker"]["defaults"] |= {"fail_max": 50, "open_duration_s": 2}
             site.write()
             supervisor.send_signal(signal.SIGHUP)
             wait.until(
-                lambda: fleet.workers(site) not in ({}, before), timeout_s=60, what="a new worker"
+                lambda: fleet.supervisor_file(site)["config_version"] > before,
+                timeout_s=60,
+                what="the reload",
             )
             site.ok("import", str(tmp_path / "export.csv"))
             wait.until(

@@ -1,12 +1,15 @@
 """Half an hour of outage in fast time: a thousand TIPs wait, and the wait costs nothing."""
 
-import os
+import re
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from noggin_mp.observe import metrics
+from noggin_mp.supervisor import holdings
+from tests.benchmarks.breaker import waiting
 from tests.support import fleet, hosts
 
 WORK = ["--types", "TA,LCD", "--latency-ms", "20", "--missing", "0"]
@@ -28,32 +31,33 @@ def test_fleet_waits_for_nothing_when_an_outage_is_long(tmp_path: Path, migrated
         with hosts.running([site]):
             hosts.becomes(site, ":api", "open")
             hosts.until(lambda: time.monotonic() - begun > OUTAGE_S - WATCHED_S, timeout_s=OUTAGE_S)
-            shares = _cpu_shares(site)
+            cost = waiting.watched(site, "an outage", workers=4, threads=4, watched_s=WATCHED_S)
             hosts.until(lambda: time.monotonic() - begun > OUTAGE_S, timeout_s=OUTAGE_S)
             _check_nobody_paid(site, api)
             _check_log(site)
-            assert len(shares) == 4
-            assert max(shares) < 5.0
+            print(f"it costs {cost.by_kind} % of a core, {cost.switches:.0f} wake-ups per second")
+            assert cost.worst_worker < 5.0
+            assert cost.switches < 150  # one thread that looks ten times a second makes 10
             api.control(body={"mode": "ok"})
             hosts.becomes(site, ":api", "closed")
             hosts.progress(site, 300)
+            _check_trips_are_counted(site)
     assert hosts.charged(site) == []
 
 
-def _cpu_shares(site: fleet.Site) -> list[float]:
-    """What each worker takes of a core while it waits, in percent."""
-    pids = list(fleet.workers(site).values())
-    before, begun = [_cpu_s(pid) for pid in pids], time.monotonic()
-    hosts.until(lambda: time.monotonic() - begun > WATCHED_S, timeout_s=WATCHED_S + 5)
-    spent_s = time.monotonic() - begun
-    shares = [100 * (_cpu_s(pid) - was) / spent_s for pid, was in zip(pids, before, strict=True)]
-    print("a waiting worker takes of a core:", ", ".join(f"{one:.1f} %" for one in shares))
-    return shares
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _check_trips_are_counted(site: fleet.Site) -> None:
+    """Each trip of the history by exactly one worker."""
+    text = metrics.collect(holdings.metrics_folder(site.folder / "state")).decode()
+    found = re.findall(r"^noggin_breaker_opens_total\{(.*)\} (\S+)$", text, re.MULTILINE)
+    counted: Counter[str] = Counter()
+    for labels, value in found:
+        counted[dict(re.findall(r'(\w+)="([^"]*)"', labels))["scope"]] += round(float(value))
+    with site.connect() as connection:
+        trips = connection.execute(
+            "SELECT scope, count(*) FROM breaker_events WHERE event_type = 'trip' GROUP BY scope"
+        ).fetchall()
+    assert +counted == dict(trips)
+    assert trips
 
 
 def _check_nobody_paid(site: fleet.Site, api: fleet.Simulator) -> None:

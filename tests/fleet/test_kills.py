@@ -108,6 +108,8 @@ def test_run_does_one_tip_when_it_is_named(tmp_path: Path, migrated: str) -> Non
         assert site.value(
             "SELECT array_agg(tip) FROM noggin_data WHERE processing_status = 'complete'"
         ) == [tip]
+        locks = [file.name for file in (site.folder / "state").glob("worker-*.lock")]
+        assert locks == ["worker-10000.lock"]  # the slot was used again, its metrics with it
         missing = site.run("run", "--tip", "no-such-tip")
         assert (missing.returncode, "no-such-tip" in missing.stderr) == (3, True)
 

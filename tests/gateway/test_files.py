@@ -164,6 +164,14 @@ def test_sweep_spares_the_young_when_an_age_is_given(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == [".b.1.tmp"]
 
 
+def test_sweep_spares_tokens_issued_since_whatever_their_files_say(tmp_path: Path) -> None:
+    for name in (".a.7.tmp", ".b.8.tmp", ".c.9.tmp", ".d.abc.tmp"):
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (1000, 1000))
+    assert files.sweep(tmp_path, keep={7}, older_than=2000, issued=8) == 2
+    assert {entry.name for entry in tmp_path.iterdir()} == {".a.7.tmp", ".c.9.tmp"}
+
+
 def test_sweep_finds_nothing_when_the_root_is_missing(tmp_path: Path) -> None:
     assert files.sweep(tmp_path / "gone") == 0
 

@@ -130,7 +130,12 @@ class Draft:
         """Trials passed, or a person closed it."""
         outlives = by_hand and self.guards.lease_outlives_acts
         fields: dict[str, object] = {"paused": 0} if by_hand else {}
-        fields |= {"until": 0, "refused": (), "lease": self.row.lease if outlives else 0}
+        fields |= {
+            "until": 0,
+            "refused": (),
+            "burnt": (),
+            "lease": self.row.lease if outlives else 0,
+        }
         self.change(by_hand, state=self.moved(event), trials=0, **fields)
         if auth or by_hand:
             self.row = self.row._replace(auth=self.row.epoch)
@@ -141,7 +146,7 @@ class Draft:
         """`breaker_force` with the verb open."""
         lease = self.row.lease if self.guards.lease_outlives_acts else 0
         state = self.moved(Event.FORCE)
-        self.change(state=state, until=OPEN, trials=0, refused=(), lease=lease)
+        self.change(state=state, until=OPEN, trials=0, refused=(), burnt=(), lease=lease)
         self.unowned()
         if self.guards.votes_end:
             self.forget_votes()
@@ -212,7 +217,8 @@ class Draft:
         if request.epoch[0] < self.row.auth[0]:
             return
         if self.effective() in (CLOSED, PAUSED):
-            self.change(state=self.moved(Event.REFUSE), until=0, refused=(request.token,))
+            tokens = (request.token,)
+            self.change(state=self.moved(Event.REFUSE), until=0, refused=tokens, burnt=tokens)
 
     # Gates.
 

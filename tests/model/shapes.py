@@ -38,7 +38,8 @@ class View(NamedTuple):
 class Row(NamedTuple):
     """`breaker_state`; `age` (for the laws) is how long ago it changed, capped beyond BLIND.
 
-    `announced` is False for the row of a restored database: nobody is notified of that.
+    `announced` is False for the row of a restored database: nobody is notified of that. `burnt`
+    (for the laws) are the tokens refused since the stop, whatever the row remembers.
     """
 
     state: str = CLOSED
@@ -51,6 +52,7 @@ class Row(NamedTuple):
     auth: Epoch = ZERO
     announced: bool = True
     age: int = 0
+    burnt: tuple[int, ...] = ()
 
     def view(self) -> View:
         """What is told to workers."""
@@ -209,5 +211,7 @@ class Guards:
     """Bringing back an older database takes at least as long as a probe's lease."""
     fingerprint: bool = True
     """An auth stop is tried only with another token than the one refused."""
+    remembers: bool = True
+    """All tokens refused since the stop are remembered, not only the latest."""
     never_shorten: bool = True
     """A pause ends when the longest one asked for ends."""

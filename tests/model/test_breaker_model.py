@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.model import checker
+from tests.model import checker, payers
 from tests.model.protocol import Protocol
 from tests.model.shapes import Guards
 from tests.model.sizes import SIZES
@@ -34,6 +34,7 @@ MUTATIONS = [
     ("epochs_grow", "restored_and_acts", OTHER_EPOCH),
     ("restore_takes_time", "restored", TWO_TRIALS),
     ("fingerprint", "tokens", "an auth stop ended without another token or a person"),
+    ("remembers", "tokens", "a token was tried again that had been refused"),
 ]
 
 
@@ -49,6 +50,28 @@ def test_protocol_breaks_no_law_in_any_reachable_state(size: str) -> None:
 def test_checker_finds_a_violation_when_a_guard_is_off(guard: str, size: str, law: str) -> None:
     found = checker.search(Protocol(SIZES[size], Guards(**{guard: False})), most=MOST)
     print(f"without {guard}: {found}")
+    assert found.broken == law
+    assert 3 <= len(found.trace) <= 15
+
+
+def test_nobody_pays_for_an_outage_in_any_reachable_state() -> None:
+    found = checker.search(payers.Payers(), most=MOST)
+    print(f"payers: {found}")
+    assert not found.broken, str(found)
+    assert found.states > 1000
+
+
+@pytest.mark.parametrize(
+    ("rule", "law"),
+    [
+        ("begun_after", payers.IN_OUTAGE),
+        ("own_worker", payers.IN_OUTAGE),
+        ("void_on_trip", payers.ACROSS),
+    ],
+)
+def test_checker_finds_who_pays_in_vain_when_a_rule_is_off(rule: str, law: str) -> None:
+    found = checker.search(payers.Payers(payers.Rules(**{rule: False})), most=MOST)
+    print(f"without {rule}: {found}")
     assert found.broken == law
     assert 3 <= len(found.trace) <= 15
 

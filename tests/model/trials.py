@@ -31,7 +31,10 @@ def locked(new: Draft) -> bool:
 
 def grant(new: Draft, number: int) -> None:
     """The second half of `breaker_try_probe`."""
-    new.require(due(new, new.workers[number].token), "a trial was granted when none was due")
+    token = new.workers[number].token
+    new.require(due(new, token), "a trial was granted when none was due")
+    burnt = token in new.row.burnt and new.guards.fingerprint
+    new.require(not burnt, "a token was tried again that had been refused")
     new.change(state=new.moved(Event.PROBE), until=0, lease=LEASE)
     new.unowned()
     new.set(number, owner=True, lock=1)
@@ -64,9 +67,12 @@ def tried_token(new: Draft, request: Request, result: str) -> None:
         new.require(changed, "an auth stop ended without another token or a person")
         new.closed(Event.TRIAL_PASSED, auth=True)
         return
-    refused = new.row.refused
+    refused, burnt = new.row.refused, new.row.burnt
     if result == "401":
+        burnt = tuple(sorted({*burnt, request.token}))
         refused = tuple(sorted({*refused, request.token}))
+        refused = refused if new.guards.remembers else (request.token,)
     until = 0 if result == "401" else RETRY
-    new.change(state=new.moved(Event.REFUSE), until=until, refused=refused, lease=0)
+    state = new.moved(Event.REFUSE)
+    new.change(state=state, until=until, refused=refused, burnt=burnt, lease=0)
     new.unowned()

@@ -2,18 +2,19 @@
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import which
+from typing import Any
 
 import psycopg
 import pytest
-from psycopg import conninfo, sql
+from psycopg import conninfo, rows, sql
 
-from tests.support import fleet, scrape, wait
+from tests.support import fleet, parts, scrape, wait
 
 MONITOR = {"bind": "127.0.0.1:0"}
 
@@ -29,18 +30,60 @@ def left(site: fleet.Site) -> int:
 def test_metrics_agree_with_the_simulator_to_the_request_and_the_byte(
     tmp_path: Path, migrated: str
 ) -> None:
-    options = ["--faults", "429=4%,500=4%,html=3%,api.nul=2%", "--retry-after-max", "1"]
-    with fleet.simulator(tmp_path, tips=40, options=options) as api:
+    mix = "429=4%,500=4%,html=3%,api.nul=2%,reset=4%,truncate=3%"
+    options = ["--faults", mix, "--retry-after-max", "1", "--latency-ms", "10"]
+    with fleet.simulator(tmp_path, tips=60, options=options) as api:
         site = fleet.Site(tmp_path, migrated, api, monitor=MONITOR)
-        with fleet.running(site, "--workers", "2", "--threads", "4"):
+        with fleet.running(site, "--workers", "2", "--threads", "4") as supervisor:
             pages = scrape.pages(site)
             wait.until(lambda: len(fleet.workers(site)) == 2, timeout_s=20)
             _starts_at_zero(pages, api.base_url.rpartition("/")[2].partition(":")[0])
             site.ok("import", str(tmp_path / "export.csv"))
+            wait.until(lambda: pages.series().sum("requests_total", worker="1") > 5, timeout_s=20)
+            supervisor.send_signal(signal.SIGTTOU)  # worker 1 drains in the midst of it
+            wait.until(lambda: 1 not in fleet.workers(site), timeout_s=20, what="a drained worker")
+            supervisor.send_signal(signal.SIGTTIN)
             wait.until(lambda: left(site) == 0, timeout_s=60, what="all TIPs done")
             _counts(site, pages, api)
             _promtool(pages)
             assert pages.get("/healthz") == (200, "ok\n")
+            _session_log(site)
+            imported = site.value("SELECT count(*) FROM noggin_data")
+            wait.until(  # by another process; the sample may be some seconds old
+                lambda: pages.series().sum("import_rows_total", outcome="imported") == imported,
+                timeout_s=20,
+            )
+        [row] = _sessions(site)
+        assert row["exit_code"] == 0
+        assert row["finished_at"] > row["started_at"]
+        assert row["summary"]["reason"] == "asked by SIGTERM"
+        assert sum(row["summary"]["tips"].values()) == imported
+
+
+def _sessions(site: fleet.Site) -> list[dict[str, Any]]:
+    """The rows of session_log."""
+    with site.connect() as connection:
+        cursor = connection.cursor(row_factory=rows.dict_row)
+        return cursor.execute("SELECT * FROM session_log").fetchall()
+
+
+def _session_log(site: fleet.Site) -> None:
+    """One file for the run, one line for each completed TIP, whichever worker did it."""
+    [file] = (site.folder / "log").glob("session_*.log")
+    header, *lines = file.read_text("utf-8").splitlines()
+    assert header.split("\t") == [
+        "TIMESTAMP", "TIP", "INSPECTION_ID", "ATTACHMENTS_COUNT", "ATTACHMENT_FILENAMES",
+    ]  # fmt: skip
+    found = [line.split("\t") for line in lines]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", row[0]) for row in found)
+    with site.connect() as connection:
+        expected = connection.execute(
+            "SELECT tip, noggin_reference, total_attachments::text,"
+            " coalesce((SELECT string_agg(filename, '; ' ORDER BY attachment_sequence)"
+            " FROM attachments WHERE record_tip = tip), '')"
+            " FROM noggin_data WHERE processing_status = 'complete'"
+        ).fetchall()
+    assert sorted(tuple(row[1:]) for row in found) == sorted(expected)
 
 
 def _starts_at_zero(pages: scrape.Pages, host: str) -> None:
@@ -53,7 +96,7 @@ def _starts_at_zero(pages: scrape.Pages, host: str) -> None:
     for worker in "01":
         for role in ("api", "media"):
             same = {"worker": worker, "host": host, "role": role}
-            assert len(series.of("requests_total", **same)) == 9
+            assert len(series.of("requests_total", **same)) == 11
             assert series.sum("requests_total", **same) == 0
             assert series.sum("request_failures_total", **same, reason="http_500") == 0
             assert series.sum("downloaded_bytes_total", worker=worker, role=role) == 0
@@ -77,16 +120,20 @@ def _counts(site: fleet.Site, pages: scrape.Pages, api: fleet.Simulator) -> None
         sent = sum(entry["bytes"] for entry in log if entry["role"] == role)
         assert series.sum("downloaded_bytes_total", role=role) == sent
         count = series.sum("request_duration_seconds_count", role=role)
-        assert count == stats[role]
+        resent = series.sum("requests_total", role=role, outcome="resent")
+        assert count == stats[role] - resent  # what was sent again is timed as one
     for outcome, status in (("rate_limited", "429"), ("server_error", "500"), ("not_found", "404")):
         assert series.sum("requests_total", outcome=outcome) == stats["by_status"].get(status, 0)
     by_fault = stats["by_fault"]
-    assert series.sum("requests_total", outcome="bad_content") == (
-        by_fault.get("html", 0) + by_fault.get("nul", 0)
+    spoilt = sum(by_fault.get(fault, 0) for fault in ("html", "nul", "truncate"))
+    assert series.sum("requests_total", outcome="bad_content") == spoilt
+    torn = [series.sum("requests_total", outcome=outcome) for outcome in ("connect", "resent")]
+    assert sum(torn) == by_fault.get("reset", 0)
+    no_failures = ("success", "cancelled", "resent")
+    failed = stats["requests"] - sum(
+        series.sum("requests_total", outcome=outcome) for outcome in no_failures
     )
-    assert series.sum("requests_total") - series.sum("requests_total", outcome="success") == (
-        series.sum("request_failures_total")
-    )
+    assert series.sum("request_failures_total") == failed
     files = site.value("SELECT count(*) FROM attachments WHERE attachment_status = 'complete'")
     assert series.sum("attachments_total", outcome="published") >= files
     assert series.sum("tips_total", outcome="complete") == site.value(
@@ -99,7 +146,7 @@ def _counts(site: fleet.Site, pages: scrape.Pages, api: fleet.Simulator) -> None
 
 def _promtool(pages: scrape.Pages) -> None:
     """What Prometheus's own checker says of a live scrape; told when it is not there."""
-    promtool = which("promtool")
+    promtool = parts.find("promtool")
     if promtool is None:
         print("SKIPPED: promtool is not installed, so it has not checked the live scrape")
         return

@@ -20,6 +20,8 @@ class Bench:
         self.turns = 1
         self.waits: list[float] = []
         self.reachable = True
+        self.asks = False
+        self.seen: list[samples.Sample | None] = []
         self._dsn = dsn
         self.sampler = samples.Sampler(
             connect=self._connect, stopping=lambda: self.turns <= 0, wait=self._wait,
@@ -34,6 +36,9 @@ class Bench:
 
     def _wait(self, seconds: float) -> bool:
         self.waits.append(seconds)
+        self.seen.append(self.sampler._latest)
+        if self.asks:
+            assert self.sampler.latest is not None
         self.turns -= 1
         return False
 
@@ -67,6 +72,29 @@ def test_gauges_start_at_zero_for_every_type_and_scope(bench: Bench) -> None:
     assert series["queue_oldest_ready_seconds",] == 0
     assert series["fleet_paused",] == 0
     assert series["import_rows_total", "imported"] == 0
+    for state in ("up", "draining", "silent", "gone", "stopped"):
+        assert series["fleet_hosts", state] == 0
+    assert series["database_connections_limit",] >= 10
+    assert series["database_connections", "active"] >= 1  # the sampler itself
+    assert series["database_connections", "idle_in_transaction"] == 0
+
+
+def test_connections_are_told_apart_by_what_they_do(bench: Bench, conn: session.Connection) -> None:
+    with conn.transaction():
+        conn.execute("SELECT 1")
+        bench.look()
+    assert bench.series()["database_connections", "idle_in_transaction"] == 1
+
+
+def test_sampler_rests_longer_while_nobody_asks(bench: Bench) -> None:
+    bench.look(turns=3)
+    assert bench.waits == [samples.EVERY_S] * 3
+    assert len({id(one) for one in bench.seen}) == 1  # one look, and two rests more
+    bench.seen.clear()
+    bench.asks = True
+    bench.look(turns=3)
+    assert bench.waits == [samples.EVERY_S] * 6
+    assert len({id(one) for one in bench.seen}) == 3
 
 
 def test_gauges_show_what_is_there(bench: Bench, conn: session.Connection) -> None:

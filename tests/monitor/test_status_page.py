@@ -1,10 +1,12 @@
 """The status page and its data: over HTTP, and as a browser shows it."""
 
 import json
+import os
 import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +66,49 @@ def test_a_stale_supervisor_file_says_nothing_about_a_lone_monitor(
         assert "old" not in pages.get("/")[1]
 
 
+def test_page_shows_what_only_the_supervisor_knows(
+    tmp_path: Path, alone: Alone, conn: session.Connection
+) -> None:
+    with alone() as (_, pages):
+        holder = queue.Holder(host="alone", slot=0, instance=str(uuid.uuid4()), boot=1)
+        fleet.register(conn, holder=holder, pid=1, version="1")
+        (tmp_path / "alone" / "output").mkdir(exist_ok=True)
+        parked = [{"slot": slot, "pid": None, "state": "parked"} for slot in (0, 7)]
+        said = {
+            "pid": os.getpid(),  # the monitor's parent
+            "state": "running",
+            "paused": True,
+            "config_error": "noggin.yaml:3:1: nonsense",
+            "config_version": "abc123",
+            "started_at": 1_700_000_000.0,
+            "slots": parked,
+        }
+        (tmp_path / "alone" / "state" / "supervisor.json").write_text(json.dumps(said))
+        until(lambda: "worker slots parked" in pages.get("/healthz")[1], timeout_s=15)
+        view = json.loads(pages.get("/status.json")[1])
+        until(lambda: len(_view(pages)["workers"]) == 2, timeout_s=15)
+        until(lambda: (_view(pages)["storage"] or {}).get("free_bytes", 0) > 0, timeout_s=15)
+        text = pages.get("/")[1]
+    assert view["supervisor"] == {
+        "state": "running",
+        "paused": True,
+        "config_error": "noggin.yaml:3:1: nonsense",
+        "config_version": "abc123",
+        "started_at": "2023-11-14T22:13:20+00:00",
+    }
+    assert view["token_expires_at"] is None
+    codes = {one["code"] for one in view["reasons"] + view["notes"]}
+    assert {"workers.parked", "config.invalid", "leasing.paused"} <= codes
+    for shown in ("noggin.yaml:3:1: nonsense", "host paused", "abc123", "it does not say"):
+        assert shown in text
+    assert text.count(">parked</span>") == 2  # one of them never had a worker
+
+
+def _view(pages: scrape.Pages) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(pages.get("/status.json")[1])
+    return found
+
+
 def test_a_browser_shows_the_page(pages: scrape.Pages, tmp_path: Path) -> None:
     browser = scrape.chromium()
     if browser is None:
@@ -80,3 +125,4 @@ def test_a_browser_shows_the_page(pages: scrape.Pages, tmp_path: Path) -> None:
     assert "<title>needs attention · noggin_mp alone</title>" in done.stdout
     assert "forced open" in done.stdout
     assert "&lt;script&gt;" in done.stdout
+    assert ">This host</h2>" in done.stdout

@@ -2,35 +2,15 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from prometheus_client import metrics_core
-from prometheus_client.parser import text_string_to_metric_families
 
 from noggin_mp.domain.outcome import Attempt, Kind, Role
 from noggin_mp.observe import catalogue, metrics
+from tests.support.series import HOST, PHOTO, TIMEOUT, TYPES, scraped, value, worker
 from tests.support.wait import until
-
-HOST = "api.example.com"
-TYPES = ("LCD", "LCS", "CCC", "FPI", "SO", "TA")
-Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def scraped(directory: Path, extra: Iterable[metrics.Collector] = ()) -> Series:
-    text = metrics.collect(directory, extra).decode()
-    found: Series = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            key = (sample.name, frozenset(sample.labels.items()))
-            assert key not in found, f"twice in one scrape: {key}"
-            found[key] = sample.value
-    return found
-
-
-def value(series: Series, name: str, **labels: str) -> float | None:
-    return series.get((f"noggin_{name}", frozenset(labels.items())))
 
 
 def in_a_child(work: Callable[[], None]) -> int:
@@ -48,20 +28,6 @@ def in_a_child(work: Callable[[], None]) -> int:
 def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-
-
-def worker(directory: Path, slot: str = "0") -> metrics.Metrics:
-    return metrics.Metrics(slot=slot, directory=directory, host=HOST, types=TYPES)
-
-
-@pytest.fixture
-def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")  # Metrics sets it; put back afterwards
-    metrics.prepare(tmp_path / "metrics")
-    return tmp_path / "metrics"
-
-
-TIMEOUT = Attempt(kind=Kind.TIMEOUT, role=Role.API, reason="read_timeout", duration_s=3.0)
 
 
 def test_series_go_on_when_a_killed_worker_has_a_successor(directory: Path) -> None:
@@ -143,7 +109,13 @@ def test_a_writer_stays_under_300_series_when_everything_happens(directory: Path
 EVENTS: list[tuple[Callable[[metrics.Metrics], None], str, dict[str, str], float]] = [
     (lambda m: m.request(TIMEOUT), "request_failures_total",
      {"host": HOST, "role": "api", "reason": "read_timeout"}, 1),
-    (lambda m: m.downloaded(500, Role.MEDIA), "downloaded_bytes_total", {"role": "media"}, 500),
+    (lambda m: m.request(PHOTO), "downloaded_bytes_total", {"role": "media"}, 500),
+    (lambda m: m.request_cancelled(Role.MEDIA, duration_s=1, received_bytes=7),
+     "requests_total", {"host": HOST, "role": "media", "outcome": "cancelled"}, 1),
+    (lambda m: m.request_cancelled(Role.MEDIA, duration_s=1, received_bytes=7),
+     "downloaded_bytes_total", {"role": "media"}, 7),
+    (lambda m: m.request_resent(Role.API), "requests_total",
+     {"host": HOST, "role": "api", "outcome": "resent"}, 1),
     (lambda m: m.tip_settled("SO", "dead"), "tips_total", {"type": "SO", "outcome": "dead"}, 1),
     (lambda m: m.attachment("missing"), "attachments_total", {"outcome": "missing"}, 1),
     (lambda m: m.lease_renewed(2), "lease_renewals_total", {}, 2),
@@ -179,95 +151,31 @@ def test_supervisor_and_monitor_write_their_own_series_when_they_run(directory: 
     supervisor.workers("running", 3)
     supervisor.worker_up("0", True)
     supervisor.worker_up("0", False)
-    supervisor.worker_exit("0", "SIGKILL")
-    supervisor.config_valid(True)
+    worker(directory, "0").worker_busy(3, resident_bytes=5)
+    supervisor.worker_slot("1")
+    supervisor.worker_slot("2")
+    supervisor.worker_gone("2")
+    supervisor.worker_exit("0", "crashed")
     supervisor.config_reloaded(valid=False)
     monitor.leader(True)
-    monitor.storage_free(10)
     monitor.leases_reaped(2)
 
     series = scraped(directory)
     assert value(series, "workers", state="running") == 3
     assert value(series, "worker_up", worker="0") == 0
-    assert value(series, "worker_exits_total", worker="0", reason="SIGKILL") == 1
+    assert value(series, "worker_busy_threads", worker="0") == 3  # of the process that came later
+    assert value(series, "worker_heartbeat_timestamp_seconds", worker="0") > 1e9
+    assert value(series, "workers", state="parked") == 0
+    assert value(series, "worker_up", worker="1") == 0
+    assert value(series, "worker_up", worker="2") is None
+    assert value(series, "worker_exits_total", worker="2", reason="clean") == 0
+    assert value(series, "worker_exits_total", worker="0", reason="crashed") == 1
+    assert value(series, "worker_exits_total", worker="1", reason="hung") == 0
     assert value(series, "config_reloads_total", outcome="failure") == 1
     assert value(series, "config_last_reload_successful") == 0
     assert value(series, "config_last_reload_success_timestamp_seconds") > 1e9
     assert value(series, "leader") == 1
-    assert value(series, "storage_free_bytes") == 10
     assert value(series, "leases_reaped_total", worker="monitor") == 2
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        b"\xff" * 65_536,
-        b"\x7f\xff\xff\x7f" + b"\x00" * 100,
-        b"\x40\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00oops" + b"\x00" * 48,
-        b"\xf0\xff\xff\xff" + b"\x00" * 100,
-        b"abc",
-    ],
-)
-def test_scrape_puts_a_file_aside_when_it_is_corrupt(directory: Path, damage: bytes) -> None:
-    worker(directory, "0").lease_lost()
-    worker(directory, "1").lease_lost()
-    (directory / "counter_0.db").write_bytes(damage)
-
-    series = scraped(directory)
-
-    assert value(series, "lease_lost_total", worker="1") == 1
-    assert value(series, "lease_lost_total", worker="0") is None
-    assert value(series, "metrics_files_quarantined") == 1
-    assert value(series, "worker_busy_threads", worker="0") == 0
-    assert not (directory / "counter_0.db").exists()
-
-
-def test_worker_starts_anew_when_its_file_is_corrupt(directory: Path) -> None:
-    (directory / "counter_0.db").write_bytes(b"\xff" * 65_536)
-
-    worker(directory).lease_lost()
-
-    series = scraped(directory)
-    assert value(series, "lease_lost_total", worker="0") == 1
-    assert value(series, "metrics_files_quarantined") == 1
-
-
-def test_scrape_leaves_a_file_alone_when_it_is_just_being_made(directory: Path) -> None:
-    (directory / "counter_0.db").touch()
-
-    assert value(scraped(directory), "metrics_files_quarantined") == 0
-    assert (directory / "counter_0.db").exists()
-
-
-def test_prepare_wipes_what_an_earlier_fleet_left(directory: Path) -> None:
-    worker(directory).lease_lost()
-    (directory / "counter_0.db").write_bytes(b"\xff" * 64)
-    scraped(directory)
-
-    metrics.prepare(directory)
-
-    assert list(scraped(directory).values()) == [0]
-
-
-class Queue:
-    def collect(self) -> Iterable[metrics_core.Metric]:
-        found = metrics.family("queue_tips")
-        found.add_metric(["ready", "LCD"], 5)
-        yield found
-
-
-class Broken:
-    def collect(self) -> Iterable[metrics_core.Metric]:
-        raise RuntimeError("the database is gone")
-
-
-def test_scrape_shows_extra_collectors_and_survives_broken_ones(directory: Path) -> None:
-    worker(directory)
-
-    series = scraped(directory, [Broken(), Queue()])
-
-    assert value(series, "queue_tips", state="ready", type="LCD") == 5
-    assert value(series, "lease_lost_total", worker="0") == 0
 
 
 def test_catalogue_follows_the_conventions_of_prometheus() -> None:

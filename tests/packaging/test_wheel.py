@@ -72,6 +72,9 @@ def test_demo_runs_from_the_wheel_in_an_empty_folder(installed: Path, tmp_path: 
         assert done.returncode == 0, done.stdout + done.stderr
         assert "24 of 24 settled" in done.stderr
         assert list((tmp_path / "var" / "output").rglob("*_inspection_data.txt"))
+        _run(str(installed), "init", "--dir", str(tmp_path / "n"), "--systemd")
+        unit = (tmp_path / "n/systemd/noggin-processor.service").read_text()
+        assert f"ExecStart={installed} -c " in unit
     finally:
         subprocess.run([installed, "db", "stop"], cwd=tmp_path, env=environment, check=True)
         # Below a folder that only root may enter, the server lies elsewhere: leave nothing there.

@@ -83,3 +83,67 @@ def test_read_token_says_what_to_do_when_there_is_none(token: str | None) -> Non
         secrets.read_token(settings(token=token))
 
     assert "NOGGIN_TOKEN" in caught.value.remedy
+
+
+def script(folder: Path, text: str) -> str:
+    file = folder / "give token"
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(0o755)
+    return f"'{file}' --for 'noggin mp'"
+
+
+def test_read_token_takes_what_a_command_prints(tmp_path: Path) -> None:
+    command = script(tmp_path, '[ "$1,$2" = "--for,noggin mp" ] && echo tok; echo noise >&2')
+
+    assert secrets.read_token(settings(token_command=command)) == "tok"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("echo denied: no lease >&2; exit 3", "ended with 3: denied: no lease"),
+        ("exit 0", "the output of .* is empty"),
+        ("echo two words", "something else than one token"),
+    ],
+)
+def test_read_token_says_what_to_do_when_the_command_fails(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(errors.CredentialsError, match=message) as caught:
+        secrets.read_token(settings(token_command=script(tmp_path, text)))
+
+    assert caught.value.remedy
+    assert "two words" not in str(caught.value)
+
+
+def test_read_token_says_what_to_do_when_there_is_no_such_command() -> None:
+    with pytest.raises(errors.CredentialsError, match="cannot be run: No such file"):
+        secrets.read_token(settings(token_command="/nowhere/at-all --now"))
+
+
+def test_read_token_gives_up_when_the_command_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "COMMAND_S", 0.05)
+
+    with pytest.raises(errors.CredentialsError, match="no token within"):
+        secrets.read_token(settings(token_command=script(tmp_path, "exec sleep 60")))
+
+
+def test_read_token_takes_systemds_credential_when_nothing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("from-systemd\n")
+    (tmp_path / "token").chmod(0o400)
+    env = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+
+    assert secrets.read_token(settings(), env=env) == "from-systemd"
+    assert secrets.read_token(settings(token="mine"), env=env) == "mine"
+    assert secrets.has_source(settings(), env=env)
+    assert secrets.origin(settings(), env=env) == f"the file {tmp_path}/token"
+    (tmp_path / "token").unlink()
+    assert not secrets.has_source(settings(), env=env)
+
+
+@pytest.mark.parametrize("line", ["vault 'read", '"" x'])
+def test_token_command_is_refused_when_it_is_no_command_line(line: str) -> None:
+    with pytest.raises(ValueError, match="token_command"):
+        settings(token_command=line)

@@ -360,3 +360,12 @@ def test_update_of_many_rows_stays_linear_when_the_first_was_of_one(
     conn.execute("SET statement_timeout = '30s'")
     conn.execute("UPDATE noggin_data SET processing_status = 'failed'")
     assert conn.execute("SELECT count(*) FROM ready WHERE prio = 1").fetchone() == (30000,)
+
+
+def test_tokens_are_those_held_and_the_last_one_issued(conn: psycopg.Connection) -> None:
+    assert queue.tokens(conn) == (frozenset(), 0)
+    add(conn, "a", "b")
+    first, second = take(conn, 1).token, take(conn, 1).token
+    assert first is not None
+    queue.release(conn, token=first)
+    assert queue.tokens(conn) == (frozenset({second}), second)

@@ -30,13 +30,16 @@ class Host:
             "paths": {name: str(folder / name) for name in ("state", "input", "output", "log")},
             "fleet": {"workers": 2, "grace_s": 5, "watchdog_s": 60} | wish.pop("fleet", {}),
             "monitor": {"bind": wish.pop("bind", "127.0.0.1:0")},
+            "api": wish.pop("api", {}),
         }
+        stdin = wish.pop("stdin", subprocess.DEVNULL)
         wish = {"settings": self.settings, **wish}
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.fleet_host", json.dumps(wish)],
                 cwd=REPOSITORY,
                 env=os.environ | {"JOURNAL": str(self.journal)} | env,
+                stdin=stdin,
                 stdout=errors,
                 stderr=errors,
             )

@@ -99,39 +99,3 @@ def _swallow(server: socket.socket) -> int:
         except BlockingIOError:
             return count
         count += 1
-
-
-def test_reload_changes_nothing_when_the_configuration_is_wrong(start: "Start") -> None:
-    host = start(reloads=[{"error": "noggin.yaml:7:3: fleet.worker is no key"}])
-    workers = host.until_running()
-    host.signal(signal.SIGHUP)
-    until(lambda: host.said()["config_error"])
-
-    assert "noggin.yaml:7:3" in host.said()["config_error"]
-    assert host.workers() == workers
-    assert host.said()["state"] == "running"
-
-
-def test_reload_rolls_slot_by_slot_when_the_configuration_is_right(
-    start: "Start", tmp_path: Path
-) -> None:
-    paths = {name: str(tmp_path / name) for name in ("state", "input", "output", "log")}
-    fresh = {
-        "paths": paths,
-        "fleet": {"workers": 3, "threads": 5, "grace_s": 5},
-        "monitor": {"bind": "127.0.0.1:0"},
-    }
-    host = start(reloads=[{"error": "wrong"}, fresh])
-    host.until_running()
-    host.signal(signal.SIGHUP)
-    until(lambda: host.said()["config_error"])
-    host.signal(signal.SIGHUP)
-    until(lambda: len(host.notes("started", threads=5)) == 4)
-    workers = host.until_running(3)
-
-    assert host.said()["config_error"] is None
-    assert {note["pid"] for note in host.notes("started", threads=5)} == {
-        *workers.values(),
-        host.said()["monitor"]["pid"],
-    }
-    assert len(host.notes("started")) == 3 + 4

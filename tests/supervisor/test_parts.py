@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from noggin_mp.domain import errors
-from noggin_mp.settings import schema
 from noggin_mp.supervisor import (
     contexts,
     holdings,
@@ -22,7 +21,6 @@ from noggin_mp.supervisor import (
     messages,
     notify,
     pidfile,
-    reload,
     signals,
 )
 from tests.support.wait import until
@@ -354,26 +352,6 @@ def test_alone_process_drains_then_aborts_then_ends_when_interrupted() -> None:
 
     assert heard == ["up", "True False", "True"]
     assert process.returncode == 130
-
-
-@pytest.mark.parametrize("key", ["paths", "monitor"])
-def test_reload_keeps_the_old_when_a_fixed_setting_changes(key: str) -> None:
-    old = schema.Settings()
-    change = {"paths": {"state": "/elsewhere"}, "monitor": {"bind": "127.0.0.1:1"}}[key]
-    fresh, reason = reload.read(old, lambda: schema.Settings.model_validate({key: change}))
-
-    assert fresh is None
-    assert reason is not None
-    assert "restart the service" in reason
-
-
-def test_reload_survives_when_the_reader_is_broken() -> None:
-    def broken() -> schema.Settings:
-        raise KeyError("x")
-
-    fresh, reason = reload.read(schema.Settings(), broken)
-
-    assert (fresh, reason) == (None, "the configuration could not be read: KeyError")
 
 
 def test_state_file_is_whole_when_it_is_replaced(tmp_path: Path) -> None:

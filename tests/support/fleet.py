@@ -92,7 +92,11 @@ class Site:
                 "read_timeout_s": 2,
                 "deadline_s": 10,
             },
-            "paths": {"state": str(folder / "state"), "output": str(self.output)},
+            "paths": {
+                "state": str(folder / "state"),
+                "output": str(self.output),
+                "log": str(folder / "log"),
+            },
             "queue": {"lease_s": 60, "poll_s": 0.5},
             "retry": {"max_attempts": 12, "backoff_base_s": 0.2, "max_s": 2},
             "attachments": {"min_free_bytes": 0},

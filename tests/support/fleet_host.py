@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from noggin_mp.domain import errors, fleet, slots
+from noggin_mp.domain import child, errors, fleet, recycling, slots
 from noggin_mp.observe import logs
 from noggin_mp.settings import schema
 from noggin_mp.supervisor import contexts, loop
@@ -41,12 +41,48 @@ def introduce(context: fleet.ChildContext) -> None:
 
 
 def good(context: fleet.ChildContext) -> int:
-    """Beats until asked to end."""
+    """Beats until asked to end; takes new settings over."""
     introduce(context)
     while not context.wait(EVERY_S):
+        obey(context)
         context.beat(context.slot)
     note("ended", slot=context.slot, kind=context.kind, aborting=context.aborting())
     return 0
+
+
+def obey(context: fleet.ChildContext) -> None:
+    for order in context.orders():
+        if order.name == child.SETTINGS:
+            told: Any = order.body
+            note("settings", slot=context.slot, threads=told["settings"].fleet.threads)
+            context.tell("applied", {"version": told["version"]})
+
+
+def deaf(context: fleet.ChildContext) -> int:
+    """Beats, and reads no orders, in its first life."""
+    introduce(context)
+    while not context.wait(EVERY_S):
+        context.beat(context.slot)
+    return 0
+
+
+def choosy(context: fleet.ChildContext) -> int:
+    """Cannot boot with 13 threads, hangs before work with 14, dies at once with 15."""
+    settings = context.settings
+    assert isinstance(settings, schema.Settings)
+    match settings.fleet.threads:
+        case 13:
+            introduce(context)
+            raise errors.SchemaError("13 is no good number")
+        case 14:
+            introduce(context)
+            while not context.wait(EVERY_S):
+                context.beat(-1)
+            return 0
+        case 15:
+            introduce(context)
+            os.kill(os.getpid(), signal.SIGKILL)
+    return good(context)
 
 
 def slow(context: fleet.ChildContext) -> int:
@@ -140,13 +176,18 @@ def cut_off(context: fleet.ChildContext) -> int:
 
 
 def main(wish: dict[str, Any]) -> int:
-    logs.configure(level="info", format="json")
+    file = Path(wish["log_file"]) if "log_file" in wish else None
+    logs.configure(level="info", format="json", file=file)
     settings = schema.Settings.model_validate(wish["settings"])
-    rules = slots.Rules(**wish.get("rules", {}))
+    numbers = wish.get("rules", {})
+    limits = recycling.Limits(**numbers.pop("recycle", {}))
+    rules = slots.Rules(**numbers, recycle=limits)
     changes: list[dict[str, Any]] = wish.get("reloads", [])
 
     def reload() -> schema.Settings:
-        change = changes.pop(0)
+        note("reread")  # in a process of its own: the journal counts
+        lines = Path(os.environ["JOURNAL"]).read_text().splitlines()
+        change = changes[sum(json.loads(line)["event"] == "reread" for line in lines) - 1]
         if "error" in change:
             raise errors.ConfigError(change["error"])
         return schema.Settings.model_validate(change)
@@ -155,9 +196,14 @@ def main(wish: dict[str, Any]) -> int:
         note("prepared", folder=str(folder))
 
     options = contexts.Options(
-        **wish.get("options", {}), rules=rules, reload=reload, prepare_metrics=prepare
+        **wish.get("options", {}),
+        rules=rules,
+        source=contexts.Source(read=reload),
+        prepare_metrics=prepare,
     )
-    entries = globals()
+    from tests.support import fleet_cast  # which needs what is above
+
+    entries = vars(fleet_cast) | globals()
     supervisor = loop.Supervisor(
         settings,
         worker_entry=entries[wish.get("worker", "good")],

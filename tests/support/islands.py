@@ -7,7 +7,7 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,23 @@ class Island:
         _ip("link", "set", self.name, "up")
 
     @contextlib.contextmanager
+    def unheard(self, port: int) -> Iterator[None]:
+        """Drop what the mainland's server on this port answers to the island, silently."""
+        rule = ("ipproto", "tcp", "sport", str(port), "to", self.address, "blackhole")
+        _ip("rule", "add", *rule)
+        try:
+            yield
+        finally:
+            _ip("rule", "del", *rule)
+
+    def processes(self) -> list[int]:
+        """The ids of all processes that live there."""
+        told = subprocess.run(
+            ["ip", "netns", "pids", self.name], check=True, capture_output=True, text=True
+        )
+        return [int(pid) for pid in told.stdout.split()]
+
+    @contextlib.contextmanager
     def deaf(self, ports: list[int]) -> Iterator[None]:
         """Drop what is sent to these ports of the island, silently."""
         rules = [
@@ -71,7 +88,9 @@ class Island:
 
 
 class Site(fleet.Site):
-    """An installation whose processes live on an island."""
+    """An installation whose processes live on an island; `before` are words that start them."""
+
+    before: Sequence[str] = ()
 
     def __init__(self, island: Island, *arguments: Any, **extra: Any) -> None:
         self.island = island
@@ -79,7 +98,8 @@ class Site(fleet.Site):
 
     def command(self, *words: str) -> list[str]:
         """The program, on the island."""
-        return ["ip", "netns", "exec", self.island.name, *super().command(*words)]
+        program = super().command(*words)
+        return ["ip", "netns", "exec", self.island.name, *self.before, *program]
 
 
 def site(

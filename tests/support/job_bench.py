@@ -101,6 +101,7 @@ class Bench:
                 namespace="acme",
                 token=lambda: self.token(),
                 timeouts=gateway.SHORT,
+                meters=self.meters,
             ),
             limits=media.MediaLimits(),
             hashes=("sha256", "md5"),

@@ -2,27 +2,23 @@
 
 import os
 import pwd
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from psycopg import conninfo
 
-from tests.support import postgres
+from tests.support import parts, postgres
 from tests.support.wait import until
 
-PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
-needs_pgbouncer = pytest.mark.skipif(
-    PGBOUNCER is None, reason="pgbouncer is not installed: apt-get install pgbouncer"
-)
+PGBOUNCER = parts.find("pgbouncer")
+needs_pgbouncer = parts.needs("pgbouncer")
 
 
-def server_account(parts: dict[str, object]) -> int:
+def server_account(given: dict[str, object]) -> int:
     """Whom pgbouncer runs as: it refuses root, and must enter a private socket folder."""
-    host = Path(str(parts["host"]))
+    host = Path(str(given["host"]))
     if os.geteuid() != 0:
         return os.geteuid()
     if host.is_dir() and host.stat().st_uid != 0:
@@ -34,27 +30,28 @@ def server_account(parts: dict[str, object]) -> int:
 def pooled(dsn: str, mode: str, extra: str = "") -> Iterator[str]:
     """The DSN of a pgbouncer before `dsn`."""
     assert PGBOUNCER is not None
-    parts = conninfo.conninfo_to_dict(dsn)
-    uid = server_account(parts)
+    given = conninfo.conninfo_to_dict(dsn)
+    uid = server_account(given)
     folder = postgres.scratch()
-    (folder / "users.txt").write_text(f'"{parts["user"]}" ""\n')
+    (folder / "users.txt").write_text(f'"{given["user"]}" ""\n')
     (folder / "bouncer.ini").write_text(
-        f"[databases]\n{parts['dbname']} = {conninfo.make_conninfo('', **parts)}\n"
+        f"[databases]\n{given['dbname']} = {conninfo.make_conninfo('', **given)}\n"
         f"[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {folder}\n"
         f"auth_type = trust\nauth_file = {folder}/users.txt\npool_mode = {mode}\n{extra}\n"
     )
+    become: list[str] = []
     if os.geteuid() == 0:
         os.chown(folder, uid, -1)
+        become = ["-u", pwd.getpwuid(uid).pw_name]  # by itself: where it lies, only root may enter
     process = subprocess.Popen(
-        [PGBOUNCER, "-q", str(folder / "bouncer.ini")],
+        [PGBOUNCER, "-q", *become, str(folder / "bouncer.ini")],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        **({"user": uid, "group": uid, "extra_groups": []} if os.geteuid() == 0 else {}),
     )
     try:
         until(lambda: (folder / ".s.PGSQL.6432").exists(), what="pgbouncer to listen")
         yield conninfo.make_conninfo(
-            "", host=str(folder), port=6432, dbname=parts["dbname"], user=parts["user"]
+            "", host=str(folder), port=6432, dbname=given["dbname"], user=given["user"]
         )
     finally:
         process.kill()

@@ -17,6 +17,7 @@ class Bench:
     def __init__(self) -> None:
         self.now = 100.0
         self.changes: list[holds.Change] = []
+        self.trips: list[str] = []
         self.standing = standing.Standing(
             worker="h/0",
             host=HOST,
@@ -25,6 +26,7 @@ class Bench:
             capacity=4,
             fingerprint=lambda: "token",
             changed=self.changes.append,
+            tripped=self.trips.append,
             random=lambda: 0.0,
         )
 
@@ -113,3 +115,53 @@ def test_tally_forgets_successes_of_an_earlier_epoch() -> None:
     counts.add(4.0, slow=False, epoch=5)
     told = counts.take(6.0)
     assert (counts.epoch, told.ok, told.ok_age_s) == (5, 1, 2.0)
+
+
+def trip(at: int, *, by: str = "h/0", epoch: int = 2) -> dict[str, Any]:
+    return row("open", epoch, tripped_by=by, tripped_at=at)
+
+
+def test_trip_is_told_once_however_often_and_in_which_ways_it_is_heard_of(bench: Bench) -> None:
+    bench.standing.beaten([row("closed", 1)])
+    bench.standing.notified(json.dumps(trip(5)))
+    bench.standing.adopt(trip(5))
+    bench.standing.beaten([trip(5)])
+    bench.standing.beaten([row("half_open", 3, tripped_by="h/0", tripped_at=5)])
+    assert bench.trips == [API]
+    # The announcement is lost, and the beat comes when the trial has begun already.
+    bench.standing.beaten([row("half_open", 7, tripped_by="h/0", tripped_at=9)])
+    assert bench.trips == [API, API]
+
+
+def test_trip_is_not_told_when_another_worker_or_a_predecessor_tripped(bench: Bench) -> None:
+    bench.standing.beaten([trip(5)])  # before this process had begun
+    bench.standing.notified(json.dumps(trip(6, by="h/1", epoch=3)))
+    bench.standing.beaten([row("closed", 9, tripped_by="h/1", tripped_at=6)])
+    assert bench.trips == []
+
+
+def test_notification_is_ignored_when_it_is_of_another_schema(bench: Bench) -> None:
+    fleet = row(scope=holds.FLEET, schema="ours")
+    bench.standing.beaten([fleet])
+    bench.standing.notified(json.dumps({**row("open", 5), "schema": "theirs"}))
+    assert bench.held() is None
+    bench.standing.notified(json.dumps({**row("open", 5), "schema": "ours"}))
+    assert bench.held() == "closed"
+
+
+@pytest.mark.parametrize(("age_s", "asked"), [(1.0, 0), (1.5, 1), (3.5, 1)])
+def test_freshen_asks_for_a_beat_when_the_last_one_is_old(
+    bench: Bench, age_s: float, asked: int
+) -> None:
+    calls: list[float] = []
+
+    def beat() -> None:
+        calls.append(bench.now)
+        bench.standing.beaten([], asked=bench.now)
+
+    bench.standing.beat_now = beat
+    bench.standing.beaten([])
+    bench.now += age_s
+    with bench.standing.lock:
+        bench.standing.freshen()
+    assert len(calls) == asked

@@ -18,6 +18,7 @@ from tests.benchmarks.breaker import (
     stage,
     stops,
     traffic,
+    waiting,
 )
 
 P = ParamSpec("P")
@@ -30,8 +31,8 @@ NOTES = (
     "The outage server answers after 20 ms, also when it fails; peers pause 50 ms after a failure"
     " or a refusal. All have fail_max 5, the same open time and two successes to close.",
     "What noggin_mp leaks before its first trial counts records and files; peers only get records."
-    " Its effective fail_max is the number of busy workers when that is larger: eight of them trip"
-    " at eight failures, a Redis-shared pybreaker at five.",
+    " Where only one role of the host fails, fail_max grows to the number of busy workers: eight of"
+    " them trip at eight failures, a Redis-shared pybreaker at five.",
 )
 
 
@@ -46,30 +47,34 @@ class Scale:
     frozen: int
     stopped: int
     blows: tuple[str, ...]
+    watched_s: float
 
 
 QUICK = Scale(
     tips=4000,
     plans=(outage.Plan(workers=8, warm_s=3, outage_s=14, open_s=4, after_s=3),),
-    sizes=((8, 1, ("503",) * 4, 3),),
+    sizes=((8, 1, ("503", "reset", "html", "truncate"), 3),),
     deaf=2,
     frozen=1,
     stopped=0,
     blows=("killed",),
+    watched_s=5,
 )
 FULL = Scale(
     tips=16000,
     plans=(outage.Plan(workers=8), outage.Plan(workers=4)),
     sizes=(
-        (4, 1, ("503",) * 12, 10),
-        (8, 1, ("503", "503", "reset", "html") * 6, 15),
-        (4, 8, ("503",) * 8, 5),
-        (8, 8, ("503",) * 8, 5),
+        (4, 1, ("503", "reset") * 5, 10),
+        (8, 1, ("503", "reset", "html", "truncate") * 5 + ("stall",) * 4, 15),
+        (4, 2, ("503", "reset", "html", "stall") * 3, 5),
+        (4, 8, ("503", "reset") * 3, 5),
+        (8, 8, ("503", "reset") * 3, 5),
     ),
     deaf=6,
     frozen=2,
     stopped=2,
     blows=("killed", "killed", "killed", "frozen", "cut off"),
+    watched_s=15,
 )
 
 
@@ -109,6 +114,16 @@ def measure(made: stage.Stage, scale: Scale) -> promises.Findings:
         "database lost", lost.database, made,
         workers=4, threads=8, frozen=scale.frozen, stopped=scale.stopped,
     )  # fmt: skip
+    waits = _told(
+        "waiting", waiting.measured, made, workers=4, threads=8, watched_s=scale.watched_s
+    )
+    idle = [
+        _told(
+            f"idle, {workers} workers", waiting.idle, made,
+            workers=workers, threads=8, watched_s=scale.watched_s,
+        )
+        for workers in (4, 8)
+    ]  # fmt: skip
     folder = made.folder / "peers"
     folder.mkdir()
     sizes = [plan.workers for plan in scale.plans]
@@ -125,6 +140,8 @@ def measure(made: stage.Stage, scale: Scale) -> promises.Findings:
         blows=blows,
         charges=charged,
         peers=others,
+        waits=waits,
+        idle=idle,
     )
 
 

@@ -142,7 +142,7 @@ def _crew(folder: Path, plan: Plan, kind: str, workers: int, redis: Path | None)
 def _all_at_work(log: traffic.Log, workers: int) -> None:
     wait.until(
         lambda: len({one.worker for one in log.read() if one.ok}) >= workers,
-        timeout_s=30,
+        timeout_s=120,
         every_s=0.1,
         what="every peer at work",
     )

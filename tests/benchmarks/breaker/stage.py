@@ -81,12 +81,13 @@ class Stage:
         assert status is not None and status.pid is not None
         found = [status.pid]
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and _parent(int(entry.name)) == status.pid:
+            if entry.name.isdigit() and parent(int(entry.name)) == status.pid:
                 found.append(int(entry.name))
         return found
 
 
-def _parent(pid: int) -> int:
+def parent(pid: int) -> int:
+    """The parent of a process, 0 when there is no such process."""
     with contextlib.suppress(OSError):
         text = Path(f"/proc/{pid}/stat").read_text()
         return int(text.rpartition(")")[2].split()[1])

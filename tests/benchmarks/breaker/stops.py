@@ -44,12 +44,7 @@ class Stops:
 
     @property
     def bound(self) -> int:
-        """How many requests may leak: fail_max + 2 x in-flight, fail_max as it takes effect."""
-        return max(FAIL_MAX, self.workers) + 2 * self.workers * self.threads
-
-    @property
-    def literal(self) -> int:
-        """The same with fail_max as it is configured."""
+        """How many requests may leak: fail_max + 2 x in-flight, fail_max as it is configured."""
         return FAIL_MAX + 2 * self.workers * self.threads
 
 

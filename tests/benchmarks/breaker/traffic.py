@@ -42,9 +42,12 @@ class Log:
         with self._path.open("rb") as file:
             file.seek(self._at)
             text = file.read()
-        whole = text[: text.rfind(b"\n") + 1]
-        self._at += len(whole)
-        self._read += map(_parse, whole.splitlines())
+        for line in text.splitlines(keepends=True):
+            # A line that is being written may be seen without its end, or without its bytes.
+            if not line.startswith(b"{") or not line.endswith(b"}\n"):
+                break
+            self._at += len(line)
+            self._read.append(_parse(line))
         self._read.sort(key=lambda one: one.start_ns)
         return list(self._read)
 

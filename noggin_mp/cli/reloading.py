@@ -1,0 +1,163 @@
+"""How a fleet, or a process alone, reads its configuration again: files, environment, options."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from noggin_mp.cli.context import Context
+from noggin_mp.domain import errors
+
+if TYPE_CHECKING:  # pydantic is slow to import, and --help needs no settings
+    from noggin_mp.settings.loader import Loaded
+    from noggin_mp.settings.schema import Settings
+    from noggin_mp.supervisor import contexts
+
+BREAKER_OPTIONS = "breaker_options"
+"""Under this name the pins hold what --breaker and its like said: defaults, hosts, roles."""
+
+
+_BEHIND: tuple[tuple[type[errors.NogginError], tuple[str, ...]], ...] = (
+    (errors.CredentialsError, ("api.token_file", "api.token_command", "api.token")),
+    (errors.LocalTrouble, ("paths.output",)),
+    (errors.DatabaseUnreachable, ("database.dsn",)),
+    (errors.SchemaError, ("database.schema", "database.dsn")),
+)
+"""The keys that a trial is about, by the error it ends with."""
+
+
+_NAMED = ("api.namespace", "api.base_url", "api.media_url", "object_types", "attachments.layout")
+"""The keys that errors name themselves."""
+
+
+class Rereading:
+    """Reads the files again, as this command line names and adjusts them."""
+
+    def __init__(self, ctx: Context, adjust: Callable[["Settings"], "Settings"]) -> None:
+        self._ctx = ctx
+        self._adjust = adjust
+        self._first = self._latest = ctx.loaded
+
+    def read(self) -> "Settings":
+        """The settings as of now. Raises: ConfigError.
+
+        A file that is gone, or in which suddenly nothing is written, is a mishap: it would set
+        everything to its default.
+        """
+        fresh = self._ctx.load()
+        if self._first.file is not None and fresh.file != self._first.file:
+            raise errors.ConfigError(
+                f"{self._first.file}: there is no such file any more",
+                remedy="put it back, or restart the service to do without it",
+            )
+        emptied = sorted(fresh.empty - self._first.empty)
+        if emptied:
+            raise errors.ConfigError(
+                f"{emptied[0]}: nothing is written in it, and a reload would set all that it had"
+                " said to the defaults",
+                remedy="restart the service if that is meant",
+            )
+        self._latest = fresh
+        return self._adjust(fresh.settings)
+
+    def origin(self, key: str) -> str:
+        """Where a key stands in what was read last."""
+        found: Mapping[Any, Any] = self._latest.origins
+        return str(found.get(tuple(key.split(".")), ""))
+
+    def placed(self, error: errors.NogginError) -> errors.NogginError:
+        """The error with the place of the key behind it, where it does not tell one itself."""
+        if isinstance(error, errors.ConfigError) and error.problems:
+            return error
+        keys = next((keys for kind, keys in _BEHIND if isinstance(error, kind)), ())
+        keys = keys or tuple(key for key in _NAMED if key in str(error))
+        place = next(filter(None, map(self.origin, keys)), "")
+        if not place:
+            return error
+        return type(error)(f"{place}: {error.message}", remedy=error.remedy)
+
+    def texts(self) -> Mapping[str, str]:
+        """What the files held when they were read last."""
+        return self._latest.texts
+
+
+def source(
+    ctx: Context,
+    adjust: Callable[["Settings"], "Settings"],
+    *,
+    examine: "Callable[[Settings, bool], None]",
+    pinned: Mapping[str, Any] = MappingProxyType({}),
+) -> "contexts.Source":
+    """Where this command's configuration comes from; `pinned` are keys that its options fix."""
+    from noggin_mp.supervisor import contexts
+
+    again = Rereading(ctx, adjust)
+
+    def tried(fresh: "Settings", rolled: bool) -> None:
+        try:
+            examine(fresh, rolled)
+        except errors.NogginError as error:
+            raise again.placed(error) from error
+
+    options = [list(ctx.breaker_defaults), list(ctx.breaker_hosts), list(ctx.breaker_roles)]
+    file: Loaded = ctx.loaded
+    return contexts.Source(
+        read=again.read,
+        examine=tried,
+        origin=again.origin,
+        texts=again.texts,
+        file=None if file.file is None else Path(file.file).absolute(),
+        pinned={**pinned, BREAKER_OPTIONS: options},
+    )
+
+
+def examine_worker(fresh: "Settings", rolled: bool) -> None:
+    """Try what workers will need, in a process of its own: the token in any case.
+
+    With `rolled` keys changed, also the output folder, the object types, the layout, the API's
+    addresses, and the database with its schema. Raises: NogginError.
+    """
+    import warnings
+
+    from noggin_mp.gateway import files, http
+    from noggin_mp.settings import layouts, object_types, secrets
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", secrets.OpenToken)
+        token = secrets.read_token(fresh)
+    if not rolled:
+        return
+    object_types.load(fresh.object_types)
+    layouts.compiled(fresh.attachments.layout)
+    api = fresh.api
+    http.Client(
+        base_url=api.base_url,
+        media_url=api.media_url,
+        namespace=api.namespace,
+        token=lambda: token,
+    ).close()
+    files.ensure_writable(fresh.paths.output)
+    examine_database(fresh, rolled)
+
+
+def examine_database(fresh: "Settings", rolled: bool) -> None:
+    """Try the database, when it may be another one. Raises: DatabaseUnreachable, SchemaError."""
+    if not rolled:
+        return
+    from noggin_mp.store import dsn, schema, session
+
+    where = dsn.resolve(fresh.database.dsn, fresh.paths.state, start=False)
+    name = fresh.database.schema_name
+    with session.connect(where, schema=name, application_name="noggin-mp reload") as connection:
+        session.check_pooler(connection)
+        schema.check(connection, name)
+
+
+def pin(settings: "Settings", pinned: Mapping[str, Any]) -> "Settings":
+    """The settings with what a running supervisor's command line fixes."""
+    for key, value in pinned.items():
+        section, _, name = key.partition(".")
+        if name:
+            part = getattr(settings, section).model_copy(update={name: value})
+            settings = settings.model_copy(update={section: part})
+    return settings

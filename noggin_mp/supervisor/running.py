@@ -1,0 +1,133 @@
+"""config.json: the configuration that a supervisor runs with, for commands that ask about it.
+
+Its values are without secrets; of these it holds marks too short to be guessed from. The texts of
+the files, as they were last read, lie beside it for the owner alone: while the file that people
+edit is broken, commands still find the fleet and its database.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from noggin_mp.observe import logs
+from noggin_mp.settings import diff, schema
+from noggin_mp.supervisor import pidfile
+
+SHOWN_FILE = "config.json"
+TEXTS_FILE = "config.files"
+_MARK_DIGITS = 4
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the owner is checked before use
+
+log = logs.get("supervisor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What a supervisor runs with: facts by key, and what its command line has fixed."""
+
+    version: int
+    facts: diff.Facts
+    pinned: Mapping[str, Any]
+    salt: str
+
+
+def publish(
+    settings: schema.Settings,
+    *,
+    version: int,
+    pinned: Mapping[str, Any],
+    texts: Mapping[str, str],
+    file: Path | None,
+) -> None:
+    """Say what is in effect from now on; a disk that is full must not stop the fleet."""
+    folder = settings.paths.state
+    try:
+        salt = pidfile.instance(folder)
+        said = {
+            "version": version,
+            "applied_at": time.time(),
+            "pinned": dict(pinned),
+            "settings": diff.to_json(facts(settings, salt)),
+        }
+        _write(folder / SHOWN_FILE, said, mode=0o640)
+        _write(folder / TEXTS_FILE, {"file": str(file or ""), "texts": dict(texts)}, mode=0o600)
+        if file is not None:
+            with contextlib.suppress(OSError):
+                _write(_pointer(file, os.geteuid()), {"state": str(folder)}, mode=0o644)
+    except OSError as error:
+        log.warning("configuration_not_published", reason=error.strerror)
+
+
+def withdraw(file: Path | None) -> None:
+    """No fleet runs with this file any more."""
+    if file is not None:
+        with contextlib.suppress(OSError):
+            _pointer(file, os.geteuid()).unlink()
+
+
+def facts(settings: schema.Settings, salt: str) -> dict[str, diff.Fact]:
+    """Every key as it is published."""
+    return diff.facts(settings, salt=salt, digits=_MARK_DIGITS)
+
+
+def read(folder: Path) -> Running | None:
+    """What the supervisor of this state folder runs with; None when none runs, or none says so."""
+    if pidfile.read_state(folder)["pid"] is None:
+        return None
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        said = json.loads((folder / SHOWN_FILE).read_text())
+        return Running(
+            version=said["version"],
+            facts=diff.from_json(said["settings"]),
+            pinned=said["pinned"],
+            salt=pidfile.instance(folder),
+        )
+    return None
+
+
+def texts(file: Path) -> dict[str, str]:
+    """The files, by path, that the supervisor started with `file` has last read; empty when none
+    runs, or this user may not see them."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        folder = _state_folder(file)
+        if folder is None or pidfile.read_state(folder)["pid"] is None:
+            return {}
+        told = json.loads((folder / TEXTS_FILE).read_text())
+        return {str(path): str(text) for path, text in told["texts"].items()}
+    return {}
+
+
+def _state_folder(file: Path) -> Path | None:
+    """The state folder that a supervisor we can trust has named for `file`."""
+    owners = {0, os.geteuid()}
+    with contextlib.suppress(OSError):
+        owners.add(file.stat().st_uid)
+    name = _name(file)
+    for one in sorted(_SHARED_MEMORY.glob(f"noggin-mp-config-*-{name}")):
+        if one.lstat().st_uid in owners or os.geteuid() == 0:
+            return Path(json.loads(one.read_text())["state"])
+    return None
+
+
+def _pointer(file: Path, uid: int) -> Path:
+    return _SHARED_MEMORY / f"noggin-mp-config-{uid}-{_name(file)}"
+
+
+def _name(file: Path) -> str:
+    return hashlib.sha256(os.fsencode(file.absolute())).hexdigest()[:12]
+
+
+def _write(path: Path, said: Mapping[str, object], *, mode: int) -> None:
+    """Replace a file as one step. Raises: OSError."""
+    fresh = path.with_name(f".{path.name}.new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+    with os.fdopen(fd, "w", encoding="utf-8") as stream:
+        os.fchmod(fd, mode)
+        json.dump(said, stream)
+    fresh.replace(path)

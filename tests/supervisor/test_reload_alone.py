@@ -1,0 +1,111 @@
+"""HUP to a worker without a supervisor: live keys in place, the rest by its manager."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from noggin_mp.supervisor import holdings
+from tests.support.wait import until
+
+ALONE = """
+import json, pathlib, sys
+from noggin_mp.domain import errors, fleet
+from noggin_mp.settings import schema
+from noggin_mp.supervisor import alone, contexts
+from tests.support import fleet_host
+def read():
+    try:
+        return schema.Settings.model_validate(json.loads(pathlib.Path(sys.argv[1]).read_text()))
+    except ValueError as error:
+        raise errors.ConfigError(f"{sys.argv[1]}: cannot be read") from error
+fleet_host.logs.configure(format="json")
+worker = fleet.ChildKind.WORKER
+source = contexts.Source(read=read)
+sys.exit(alone.run(worker, 0, read(), fleet_host.good, source=source))
+"""
+
+
+class Alone:
+    """A lone worker whose configuration is a file of JSON."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "noggin.json"
+        self.settings: dict[str, Any] = {
+            "paths": {name: str(folder / name) for name in ("state", "input", "output", "log")},
+            "fleet": {"threads": 1},
+        }
+        self.write()
+        with (folder / "stderr").open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", ALONE, str(self.file)],
+                env=os.environ | {"JOURNAL": str(folder / "journal")},
+                cwd=Path(__file__).resolve().parents[2],
+                stderr=errors,
+            )
+        until(lambda: self.notes("started"))
+
+    def write(self) -> None:
+        self.file.write_text(json.dumps(self.settings))
+
+    def notes(self, event: str) -> list[dict[str, Any]]:
+        with contextlib.suppress(FileNotFoundError):
+            lines = (self.folder / "journal").read_text().splitlines()
+            return [note for note in map(json.loads, lines) if note["event"] == event]
+        return []
+
+    def hup(self) -> None:
+        self.process.send_signal(signal.SIGHUP)
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "stderr").read_text()
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[Alone]:
+    made = Alone(folder)
+    try:
+        yield made
+    finally:
+        made.process.kill()
+        made.process.wait(10)
+        shutil.rmtree(holdings.metrics_folder(folder / "state"), ignore_errors=True)
+
+
+def test_lone_worker_goes_on_with_what_is_live_and_keeps_the_old_when_it_is_wrong(
+    tmp_path: Path,
+) -> None:
+    with alone(tmp_path) as one:
+        one.settings["fleet"]["threads"] = 5
+        one.write()
+        one.hup()
+        until(lambda: one.notes("settings"))
+        one.file.write_text("{")
+        one.hup()
+        until(lambda: "config_rejected" in one.log)
+
+        assert [note["threads"] for note in one.notes("settings")] == [5]
+        assert one.process.poll() is None
+        assert f"{one.file}: cannot be read" in one.log
+
+
+def test_lone_worker_drains_with_exit_code_0_when_another_process_is_needed(
+    tmp_path: Path,
+) -> None:
+    with alone(tmp_path) as one:
+        one.settings["paths"]["output"] = str(tmp_path / "elsewhere")
+        one.write()
+        one.hup()
+
+        assert one.process.wait(15) == 0
+        assert one.notes("settings") == []
+        assert [note["aborting"] for note in one.notes("ended")] == [False]
+        assert "config_needs_new_process" in one.log

@@ -1,0 +1,224 @@
+"""Reloads of fleets of tiny children: told in place, rolled one by one, or taken back."""
+
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.support.wait import until
+
+if TYPE_CHECKING:
+    from tests.supervisor.conftest import Host, Start
+
+
+def settings(folder: Path, *, output: str = "output", **fleet: object) -> dict[str, Any]:
+    """The settings of `start`, with another output folder or other numbers of the fleet."""
+    paths = {name: str(folder / name) for name in ("state", "input", "log")}
+    return {
+        "paths": paths | {"output": str(folder / output)},
+        "fleet": {"workers": 2, "grace_s": 5, "watchdog_s": 60} | fleet,
+        "monitor": {"bind": "127.0.0.1:0"},
+    }
+
+
+def reload(host: "Host") -> dict[str, Any]:
+    """Ask for a reload, and wait for its end: what supervisor.json says of it."""
+    number = host.said()["reload"]["number"]
+    host.signal(signal.SIGHUP)
+    return until(lambda: over(host, number + 1), what="the end of the reload")
+
+
+def over(host: "Host", number: int) -> dict[str, Any]:
+    assert host.process.poll() is None, host.stderr()
+    last: dict[str, Any] = host.said()["reload"]["last"] or {}
+    return last if last.get("number", 0) >= number else {}
+
+
+def test_live_settings_reach_every_child_when_only_they_change(
+    start: "Start", tmp_path: Path
+) -> None:
+    host = start(reloads=[settings(tmp_path, threads=5)])
+    workers = host.until_running()
+    monitor = host.said()["monitor"]["pid"]
+    last = reload(host)
+
+    assert (last["outcome"], last["changed"]) == ("applied", ["fleet.threads"])
+    assert {note["pid"] for note in host.notes("settings", threads=5)} == {
+        *workers.values(), monitor
+    }  # fmt: skip
+    assert host.workers() == workers
+    assert host.said()["config_version"] == 2
+
+
+def test_workers_come_and_go_when_their_number_changes(start: "Start", tmp_path: Path) -> None:
+    host = start(reloads=[settings(tmp_path, workers=4), settings(tmp_path, workers=1)])
+    first = host.until_running()
+    assert reload(host)["outcome"] == "applied"
+    four = host.until_running(4)
+    assert reload(host)["outcome"] == "applied"
+    one = host.until_running(1)
+
+    assert {0: first[0], 1: first[1]}.items() <= four.items()
+    assert one == {0: first[0]}
+
+
+def test_one_worker_after_another_is_replaced_when_a_rolled_key_changes(
+    start: "Start", tmp_path: Path
+) -> None:
+    fresh = settings(tmp_path, output="elsewhere", workers=3, threads=7)
+    host = start(reloads=[fresh])
+    before = host.until_running()
+    assert reload(host)["outcome"] == "applied"
+    after = host.until_running(3)
+
+    assert not set(before.values()) & set(after.values())
+    monitor = host.said()["monitor"]["pid"]
+    assert {note["pid"] for note in host.notes("started", threads=7)} == {
+        *after.values(), monitor
+    }  # fmt: skip
+    events = [(note["event"], note.get("slot"), note["kind"]) for note in host.notes()
+              if note["event"] in ("started", "ended")]  # fmt: skip
+    ends = [event for event in events if event[0] == "ended"]
+    assert ends == [("ended", 0, "worker"), ("ended", 1, "worker"), ("ended", 0, "monitor")]
+    assert events.index(("ended", 1, "worker")) > _last(events, ("started", 0, "worker"))
+    assert events[-1] == ("started", 0, "monitor")
+
+
+def _last(events: list[Any], event: Any) -> int:
+    return len(events) - 1 - events[::-1].index(event)
+
+
+def test_old_settings_come_back_when_a_new_worker_cannot_boot(
+    start: "Start", tmp_path: Path
+) -> None:
+    for_a_fatal = settings(tmp_path, output="a", threads=13)
+    for_a_crash = settings(tmp_path, output="b", threads=15)
+    for_a_wait = settings(tmp_path, output="c", threads=14)
+    host = start(
+        worker="choosy",
+        reloads=[for_a_fatal, for_a_crash, for_a_wait],
+        rules={"ready_s": 1.0},
+    )
+    before = host.until_running()
+    for reason in (
+        "13 is no good number",
+        "worker 0 ended before it was at work (signal 9)",
+        "worker 0 was not at work within 1 s",
+    ):
+        last = reload(host)
+
+        assert last["outcome"] == "rolled_back"
+        assert reason in last["error"]
+        assert host.said()["config_error"] == last["error"]
+        after = host.until_running()
+        assert after[1] == before[1]  # it never had the new settings
+        threads = {note["pid"]: note["threads"] for note in host.notes("started")}
+        assert threads[after[0]] == 8
+    assert host.said()["state"] == "running"
+    assert host.stderr().count('"config_rejected"') == 3
+
+
+def test_settings_are_rolled_to_who_does_not_take_them_over(start: "Start", tmp_path: Path) -> None:
+    host = start(worker="deaf", reloads=[settings(tmp_path, threads=3)],
+                 rules={"answer_s": 0.5})  # fmt: skip
+    before = host.until_running()
+    last = reload(host)
+
+    assert last["outcome"] == "applied"
+    assert not set(before.values()) & set(host.until_running().values())
+    assert len(host.notes("started", threads=3, kind="worker")) == 2
+    assert len(host.notes("started", kind="monitor")) == 1
+
+
+def test_nothing_changes_when_the_configuration_is_wrong(start: "Start", tmp_path: Path) -> None:
+    host = start(reloads=[{"error": "noggin.yaml:7:3: fleet.worker is no key"},
+                          settings(tmp_path, threads=9)])  # fmt: skip
+    workers = host.until_running()
+    last = reload(host)
+
+    assert last["outcome"] == "invalid"
+    assert "noggin.yaml:7:3" in host.said()["config_error"]
+    assert host.workers() == workers
+    assert (host.said()["state"], host.said()["config_version"]) == ("running", 1)
+    assert reload(host)["outcome"] == "applied"
+    assert host.said()["config_error"] is None
+
+
+def test_a_fixed_key_is_refused_with_the_remedy(start: "Start", tmp_path: Path) -> None:
+    fresh = settings(tmp_path) | {"monitor": {"bind": "off"}}
+    host = start(reloads=[fresh])
+    host.until_running()
+
+    assert reload(host)["error"] == (
+        'monitor.bind cannot change from "127.0.0.1:0" to "" while the fleet runs;'
+        " restart the service to change it"
+    )
+
+
+def test_reloads_become_one_when_they_are_asked_for_meanwhile(
+    start: "Start", tmp_path: Path
+) -> None:
+    rolled = settings(tmp_path, output="elsewhere")
+    host = start(reloads=[rolled, rolled | {"fleet": {**rolled["fleet"], "threads": 3}}])
+    host.until_running()
+    host.signal(signal.SIGHUP)
+    until(lambda: host.said()["reload"]["state"] == "applying")
+    for _ in range(5):
+        host.signal(signal.SIGHUP)
+    until(lambda: over(host, 2))
+
+    assert len(host.notes("reread")) == 2
+    until(lambda: len(host.notes("settings", threads=3)) == 3)
+
+
+def test_fleet_drains_when_told_to_end_in_the_middle_of_a_roll(
+    start: "Start", tmp_path: Path
+) -> None:
+    host = start(worker="slow", reloads=[settings(tmp_path, output="elsewhere", grace_s=1)],
+                 fleet={"workers": 2, "grace_s": 1})  # fmt: skip
+    host.until_running()
+    host.signal(signal.SIGHUP)
+    until(lambda: host.notes("asked"))
+    host.signal(signal.SIGTERM)
+
+    assert host.wait() == 0
+    assert host.children() == set()
+
+
+def test_systemd_hears_of_the_end_only_when_all_is_rolled(start: "Start", tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(15)
+        host = start(reloads=[settings(tmp_path, output="elsewhere")],
+                     env={"NOTIFY_SOCKET": str(tmp_path / "notify")})  # fmt: skip
+        before = host.until_running()
+        said = _until_told(systemd, "READY=1")
+        host.signal(signal.SIGHUP)
+        reloading = _until_told(systemd, "RELOADING=1")
+        said = _until_told(systemd, "READY=1")
+
+    assert "MONOTONIC_USEC=" in reloading
+    assert "configuration applied" in said
+    assert not set(before.values()) & set(host.workers().values())
+
+
+def _until_told(server: socket.socket, word: str) -> str:
+    while True:
+        text = server.recv(1000).decode()
+        if word in text:
+            return text
+
+
+def test_what_runs_is_published_without_secrets(start: "Start", tmp_path: Path) -> None:
+    fresh = settings(tmp_path) | {"api": {"token": "hush-hush-hush"}}
+    host = start(reloads=[fresh])
+    host.until_running()
+    reload(host)
+
+    text = (host.state / "config.json").read_text()
+    assert "hush" not in text
+    assert json.loads(text)["settings"]["api.token"]["shown"] == "***"
+    assert json.loads(text)["version"] == 2
+    assert os.stat(host.state / "config.files").st_mode & 0o077 == 0  # noqa: PTH116
