@@ -532,7 +532,9 @@ BEGIN
             v_event := 'close';
         END IF;
     ELSIF p_result = 'failure' THEN
-        IF p_tip IS NOT DISTINCT FROM v_row.probe_tip THEN
+        IF breaker_unconnected(p_reason) THEN
+            NULL;
+        ELSIF p_tip IS NOT DISTINCT FROM v_row.probe_tip THEN
             v_row.probe_failures := v_row.probe_failures + 1;
             v_charge := CASE WHEN v_row.probe_failures >= 3 THEN 'alone' ELSE v_charge END;
         ELSE
@@ -573,7 +575,9 @@ DECLARE
     v_decision record;
     v_view jsonb;
     v_doubt breaker_doubts;
-    v_own boolean;       -- has this worker succeeded since the TIP's earlier failure, has anybody?
+    v_home text := split_part(p_worker, '/', 1);
+    v_own boolean;       -- has this worker succeeded since the TIP's earlier failure, one of its host, anybody?
+    v_near boolean;
     v_any boolean;
     v_charge text;
 BEGIN
@@ -606,14 +610,20 @@ BEGIN
                       WHERE ts > v_now - interval '15 minutes' AND host = breaker_host(p_scope)
                         AND event_type IN ('trip', 'close')));
     SELECT * INTO v_doubt FROM breaker_doubts WHERE scope = p_scope AND tip = p_tip AND kind = 'failure';
-    SELECT coalesce(bool_or(worker = p_worker), false), count(*) > 0 INTO v_own, v_any
+    SELECT coalesce(bool_or(worker = p_worker), false),
+           coalesce(bool_or(split_part(worker, '/', 1) = v_home), false), count(*) > 0
+    INTO v_own, v_near, v_any
     FROM breaker_votes WHERE scope = p_scope AND epoch = p_epoch AND ok_at > v_doubt.at;
     v_charge := CASE
+        WHEN breaker_unconnected(p_reason) THEN 'unconnected'
         WHEN v_doubt.failures IS NULL THEN 'doubt'
-        WHEN v_own OR v_any AND v_doubt.worker <> p_worker THEN 'witness'
+        WHEN v_own OR v_near AND v_doubt.worker <> p_worker
+             OR v_any AND split_part(v_doubt.worker, '/', 1) <> v_home THEN 'witness'
         WHEN v_doubt.failures >= 2 AND NOT v_any THEN 'alone'
         ELSE 'doubt' END;
-    IF v_charge = 'alone' THEN
+    IF v_charge = 'unconnected' THEN
+        NULL;
+    ELSIF v_charge = 'alone' THEN
         UPDATE breaker_doubts SET failures = 0, counted = true, at = v_now
         WHERE scope = p_scope AND tip = p_tip AND kind = 'failure';
         UPDATE breaker_votes SET streak = greatest(1, streak - v_doubt.failures - v_doubt.counted::integer)
@@ -623,7 +633,8 @@ BEGIN
         VALUES (p_scope, p_tip, 'failure', p_worker, p_epoch, v_now, p_reason)
         ON CONFLICT (scope, tip, kind) DO UPDATE SET
             failures = CASE WHEN v_charge = 'witness' THEN 1 ELSE d.failures + 1 END,
-            worker = CASE WHEN v_charge = 'witness' OR d.worker = p_worker THEN p_worker ELSE '*' END,
+            worker = CASE WHEN v_charge = 'witness' OR d.worker = p_worker THEN p_worker
+                          WHEN split_part(d.worker, '/', 1) = v_home THEN v_home || '/*' ELSE '*' END,
             at = CASE WHEN v_charge = 'witness' THEN v_now ELSE d.at END, note = EXCLUDED.note;
     END IF;
     RETURN breaker_view(v_row, v_now) || jsonb_build_object('charge', v_charge);
@@ -667,6 +678,12 @@ BEGIN
     RETURN breaker_change(v_row, CASE WHEN v_state = 'half_open' THEN 'probe' ELSE 'half_open' END,
                           p_worker, NULL, v_now) || '{"granted": true}';
 END
+$$;
+
+CREATE FUNCTION noggin_schema.breaker_unconnected(p_reason text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT p_reason IN ('dns', 'refused', 'unreachable', 'connect_timeout', 'tls', 'tls_certificate')
 $$;
 
 CREATE FUNCTION noggin_schema.breaker_untried(p_refused text, p_fingerprint text) RETURNS boolean

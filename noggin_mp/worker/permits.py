@@ -29,8 +29,8 @@ class Verdict:
     """What follows for the TIP: `charged` False means that its retry count must not grow.
 
     An uncharged TIP should not be tried again before `retry_s`. `why` is a slug for logs: ok,
-    final, witness, alone, doubt, tripped, stale, closed, quarantine, probe, paused, throttled,
-    auth_stop, refused, forbidden, blind, disabled.
+    final, witness, alone, doubt, unconnected, tripped, stale, closed, quarantine, probe, paused,
+    throttled, auth_stop, refused, forbidden, blind, disabled.
     """
 
     charged: bool
@@ -43,4 +43,4 @@ class Verdict:
 
         In the other uncharged cases the gate is shut: asking it again waits as long as needed.
         """
-        return self.why in ("doubt", "probe", "quarantine")
+        return self.why in ("doubt", "unconnected", "probe", "quarantine")

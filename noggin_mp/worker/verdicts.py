@@ -188,7 +188,7 @@ class Verdicts:
         state = self._standing
         with state.lock:
             alone = state.alone[permit.role]
-            if charge in ("doubt", "witness", "alone"):
+            if charge in ("doubt", "witness", "alone", "unconnected"):
                 alone.failed(policy, now=ended, random=state.random(), alone=False)
             elif charge == "quarantine" and not alone.open:
                 alone.confine(policy, now=ended, random=state.random())

@@ -208,7 +208,15 @@ BEGIN
 END
 $$;
 
+-- True for a failure to reach the API at all: no record has a part in that, whoever succeeds elsewhere.
+CREATE FUNCTION breaker_unconnected(p_reason text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT p_reason IN ('dns', 'refused', 'unreachable', 'connect_timeout', 'tls', 'tls_certificate')
+$$;
+
 -- One failed request, reported by its worker before the next one. `charge` says who pays: see migration 3.
+-- New: `unconnected`, nobody; and others testify only where no network of one worker, or of one host,
+-- explains the failure: the TIP failed at two workers, and theirs is the host of the witness, or at two hosts.
 CREATE OR REPLACE FUNCTION breaker_report(
     p_scope text, p_worker text, p_epoch bigint, p_tip text, p_reason text,
     p_ok integer, p_failed integer, p_slow integer, p_ok_age_s double precision,
@@ -222,7 +230,9 @@ DECLARE
     v_decision record;
     v_view jsonb;
     v_doubt breaker_doubts;
-    v_own boolean;       -- has this worker succeeded since the TIP's earlier failure, has anybody?
+    v_home text := split_part(p_worker, '/', 1);
+    v_own boolean;       -- has this worker succeeded since the TIP's earlier failure, one of its host, anybody?
+    v_near boolean;
     v_any boolean;
     v_charge text;
 BEGIN
@@ -255,14 +265,20 @@ BEGIN
                       WHERE ts > v_now - interval '15 minutes' AND host = breaker_host(p_scope)
                         AND event_type IN ('trip', 'close')));
     SELECT * INTO v_doubt FROM breaker_doubts WHERE scope = p_scope AND tip = p_tip AND kind = 'failure';
-    SELECT coalesce(bool_or(worker = p_worker), false), count(*) > 0 INTO v_own, v_any
+    SELECT coalesce(bool_or(worker = p_worker), false),
+           coalesce(bool_or(split_part(worker, '/', 1) = v_home), false), count(*) > 0
+    INTO v_own, v_near, v_any
     FROM breaker_votes WHERE scope = p_scope AND epoch = p_epoch AND ok_at > v_doubt.at;
     v_charge := CASE
+        WHEN breaker_unconnected(p_reason) THEN 'unconnected'
         WHEN v_doubt.failures IS NULL THEN 'doubt'
-        WHEN v_own OR v_any AND v_doubt.worker <> p_worker THEN 'witness'
+        WHEN v_own OR v_near AND v_doubt.worker <> p_worker
+             OR v_any AND split_part(v_doubt.worker, '/', 1) <> v_home THEN 'witness'
         WHEN v_doubt.failures >= 2 AND NOT v_any THEN 'alone'
         ELSE 'doubt' END;
-    IF v_charge = 'alone' THEN
+    IF v_charge = 'unconnected' THEN
+        NULL;
+    ELSIF v_charge = 'alone' THEN
         UPDATE breaker_doubts SET failures = 0, counted = true, at = v_now
         WHERE scope = p_scope AND tip = p_tip AND kind = 'failure';
         UPDATE breaker_votes SET streak = greatest(1, streak - v_doubt.failures - v_doubt.counted::integer)
@@ -272,9 +288,86 @@ BEGIN
         VALUES (p_scope, p_tip, 'failure', p_worker, p_epoch, v_now, p_reason)
         ON CONFLICT (scope, tip, kind) DO UPDATE SET
             failures = CASE WHEN v_charge = 'witness' THEN 1 ELSE d.failures + 1 END,
-            worker = CASE WHEN v_charge = 'witness' OR d.worker = p_worker THEN p_worker ELSE '*' END,
+            worker = CASE WHEN v_charge = 'witness' OR d.worker = p_worker THEN p_worker
+                          WHEN split_part(d.worker, '/', 1) = v_home THEN v_home || '/*' ELSE '*' END,
             at = CASE WHEN v_charge = 'witness' THEN v_now ELSE d.at END, note = EXCLUDED.note;
     END IF;
     RETURN breaker_view(v_row, v_now) || jsonb_build_object('charge', v_charge);
+END
+$$;
+
+-- The end of a trial: success | failure | refused (a 401) | inconclusive. The epoch is the fence.
+-- `charge` is `alone` when one TIP failed as three trials running: then it is all there is to try. New: trials
+-- that did not reach the API do not count.
+CREATE OR REPLACE FUNCTION breaker_probe_done(
+    p_scope text, p_worker text, p_epoch bigint, p_result text, p_fingerprint text, p_tip text,
+    p_reason text, p_policy jsonb, p_now timestamptz DEFAULT NULL
+) RETURNS jsonb
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    v_row breaker_state := breaker_lock(p_scope);
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_event text := 'probe';
+    v_charge text := 'probe';
+    v_refused text[] := string_to_array(v_row.fingerprint, ' ');
+    v_only_asked boolean;
+    v_details jsonb := jsonb_build_object('result', p_result, 'reason', p_reason, 'tip', p_tip);
+BEGIN
+    IF v_row.state <> 'half_open' OR v_row.epoch <> p_epoch OR v_row.probe_owner IS DISTINCT FROM p_worker THEN
+        IF pg_advisory_unlock(breaker_key(p_scope, 2)) THEN   -- the lease is this trial's as well
+            UPDATE breaker_state SET probe_lease_until = NULL WHERE scope = p_scope;
+        END IF;
+        RETURN breaker_view(v_row, v_now) || '{"charge": "stale"}';
+    END IF;
+    v_row.probe_owner := NULL;
+    v_row.probe_lease_until := NULL;
+    IF v_row.fingerprint IS NOT NULL THEN   -- the trial of a new token
+        IF p_result = 'success' THEN
+            v_only_asked := v_row.fingerprint = '';
+            v_row := breaker_closed(v_row, v_now);
+            v_row.auth_epoch := p_epoch + 1;
+            v_event := 'close';
+            DELETE FROM breaker_doubts WHERE scope = p_scope AND kind = 'forbidden';
+            IF v_only_asked THEN   -- the token is fine and was all the time: no ramp, and not again soon
+                v_row.closed_at := NULL;
+                INSERT INTO breaker_doubts (scope, tip, kind, worker, at, note)
+                VALUES (p_scope, '', 'forbidden', p_worker, v_now, p_fingerprint);
+            END IF;
+        ELSIF p_result = 'refused' THEN
+            v_row.state := 'auth_stop';
+            v_event := 'auth_stop';
+            v_row.until := NULL;
+            v_row.reason := p_reason;
+            -- All that were refused are remembered: hosts take up a new token one after another, and
+            -- must not try the old one again because somebody else had tried a third.
+            v_row.fingerprint := array_to_string(
+                v_refused[greatest(1, cardinality(v_refused) - 6):] || p_fingerprint, ' ');
+        ELSE   -- nothing learned: the same token may be tried again, but not in a loop
+            v_row.state := 'auth_stop';
+            v_event := 'auth_stop';
+            v_row.until := v_now + interval '5 seconds';
+        END IF;
+    ELSIF p_result = 'success' THEN
+        v_row.trial_successes := v_row.trial_successes + 1;
+        IF v_row.trial_successes >= (p_policy->>'success_threshold')::integer THEN
+            DELETE FROM breaker_votes WHERE scope = p_scope;
+            v_row := breaker_closed(v_row, v_now);
+            v_event := 'close';
+        END IF;
+    ELSIF p_result = 'failure' THEN
+        IF breaker_unconnected(p_reason) THEN
+            NULL;
+        ELSIF p_tip IS NOT DISTINCT FROM v_row.probe_tip THEN
+            v_row.probe_failures := v_row.probe_failures + 1;
+            v_charge := CASE WHEN v_row.probe_failures >= 3 THEN 'alone' ELSE v_charge END;
+        ELSE
+            v_row.probe_tip := p_tip;
+            v_row.probe_failures := 1;
+        END IF;
+        v_row := breaker_opened(v_row, p_policy, 'a trial request failed: ' || p_reason, p_worker, v_now);
+        v_event := 'open';
+    END IF;
+    PERFORM pg_advisory_unlock(breaker_key(p_scope, 2));
+    RETURN breaker_change(v_row, v_event, p_worker, v_details, v_now) || jsonb_build_object('charge', v_charge);
 END
 $$;
