@@ -41,7 +41,8 @@ def settle_in(site: fleet.Site, workers: int) -> None:
 def replaced(site: fleet.Site, slot: int, how: signal.Signals, *, timeout_s: float) -> Any:
     """From a signal to the slot's worker until its successor leases, and its TIPs are leased again.
 
-    The first is None when the slot's next lease came from nobody new: never, but for a fault.
+    Without TIPs whose worker died before: they are suspects now, and wait to be leased alone. The
+    first is None when the slot's next lease came from nobody new: never, but for a fault.
     """
     pid = fleet.workers(site)[slot]
     with site.connect() as connection:
@@ -56,7 +57,7 @@ def replaced(site: fleet.Site, slot: int, how: signal.Signals, *, timeout_s: flo
         held = connection.execute(
             "SELECT coalesce(array_agg(d.tip), '{}') FROM lease l, unnest(l.tips) AS t (tip)"
             " JOIN noggin_data d USING (tip) WHERE l.slot = %s AND l.boot = %s"
-            " AND d.processing_status NOT IN ('complete', 'not_found')",
+            " AND d.processing_status NOT IN ('complete', 'not_found') AND d.interruptions = 0",
             (slot, boot),
         ).fetchone()
         assert held is not None
