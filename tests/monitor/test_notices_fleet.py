@@ -46,6 +46,7 @@ def test_fleet_tells_a_change_once_and_a_hanging_server_holds_up_nobody(
             assert first is not None
             conn.execute("SELECT breaker_auth_stop('api.example', 'w', 9, 'f', 'tip', 'http_401')")
             until(_both(mail, slack, 1), timeout_s=40, what="the message arrives")
+            until(_noted(conn), timeout_s=40, what="the leader notes that it was sent")
             os.kill(running[first].pid, signal.SIGKILL)
             until(lambda: leader(conn) not in (None, first), timeout_s=40, what="another leads")
 
@@ -75,6 +76,11 @@ def _both(
 def _tried(conn: session.Connection) -> Callable[[], bool]:
     query = "SELECT attempts = 1 FROM notices WHERE kind = 'fleet_paused'"
     return lambda: conn.execute(query).fetchone() == (True,)
+
+
+def _noted(conn: session.Connection) -> Callable[[], bool]:
+    query = "SELECT count(*) FROM notices WHERE NOT silent AND sent_at IS NULL"
+    return lambda: conn.execute(query).fetchone() == (0,)
 
 
 def _promoted(conn: session.Connection) -> Callable[[], bool]:

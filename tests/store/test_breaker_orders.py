@@ -64,7 +64,11 @@ def test_probe_waits_for_the_lease_of_a_cut_off_holder_when_a_person_acted_meanw
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE application_name = 'h/0' AND datname = current_database()"
     )
-    until(lambda: not value(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"))
+    locks = (
+        "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
+        " WHERE locktype = 'advisory' AND datname = current_database()"
+    )
+    until(lambda: not value(conn, locks))
     epoch = act(conn, verb, 0)["epoch"]
     trip(b, epoch=epoch)
     row, probe = ask(b)
