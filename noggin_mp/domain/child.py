@@ -28,6 +28,11 @@ class Order:
     body: object = None
 
 
+def beat_every_s(watchdog_s: float) -> float:
+    """How often a child at rest says that it lives, in seconds: as rarely as is safe."""
+    return min(2.0, watchdog_s / 4)
+
+
 class Beat(Protocol):
     """Says "alive, so many jobs busy"; cheap and rate-limited, never blocks."""
 
@@ -77,6 +82,8 @@ class ChildContext:
     """True once TERM was received or the parent is gone."""
     wait: Callable[[float], bool]
     """Sleep until a stop is asked (True) or so many seconds passed (False); any thread may call."""
+    rest: Callable[[float], bool]
+    """As `wait`, but orders to be read end it as well (False)."""
     aborting: Callable[[], bool] = _never
     """True once QUIT was received: hand leases back uncharged now, do not finish jobs."""
     orders: Callable[[], list[Order]] = _none

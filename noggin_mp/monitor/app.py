@@ -16,7 +16,7 @@ from noggin_mp.settings import object_types, secrets
 from noggin_mp.settings.schema import Settings
 from noggin_mp.store import drain, dsn, place, queue, requests, session, sessions, trouble
 
-_TURN_S: Final = 0.5
+_DRAIN_TURN_S: Final = 0.5
 _UPKEEP_DEADLINE_S: Final = 60.0
 _DATABASE_AGAIN_S: Final = 2.0
 
@@ -117,7 +117,7 @@ class Monitor:
             if self._context.until_drained and not self._told:
                 self._tell_when_drained()
             self._heed_orders()
-            self._context.wait(_TURN_S)
+            self._context.rest(self._turn_s())
         self._heed_orders()
         self._presence.close()
         self._server.stop()
@@ -125,6 +125,11 @@ class Monitor:
             thread.join(2.0)
         log.info("monitor_stopped")
         return 0
+
+    def _turn_s(self) -> float:
+        """The next turn looks whether the queue is drained, or only beats."""
+        turn_s = child.beat_every_s(self._settings.fleet.watchdog_s)
+        return min(turn_s, _DRAIN_TURN_S) if self._context.until_drained else turn_s
 
     def _presence_of(self, context: ChildContext, settings: Settings) -> presence.Presence:
         """This host's presence in the fleet; a lone monitor has no supervisor to speak for."""

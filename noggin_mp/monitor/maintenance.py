@@ -4,6 +4,7 @@ One dedicated session holds the leader's lock: losing the session loses the lead
 """
 
 import contextlib
+import math
 import random
 import time
 from collections.abc import Callable
@@ -16,14 +17,16 @@ from noggin_mp.store import fleet, history, queue, requests, session, trouble
 
 _TURN_S: Final = 0.5
 _IDLE_TURN_S: Final = 1.0
-"""While no retry is planned: the first one of a while may be late by so much."""
+"""While no retry is due that soon: one that is planned meanwhile may be late by so much."""
+_FOLLOWING_TURN_S: Final = 1.0
+"""Of a monitor that does not lead: a lead that is free is taken so soon."""
 _REAP_S: Final = 2.0
 _HEAD_S: Final = 3.0
 _CURSOR_S: Final = 5.0
 _RECONCILE_S: Final = 60.0
 _ORPHANS_S: Final = 2.0
 _PRUNE_S: Final = 3600.0
-_HOSTS_S: Final = 2.0
+_HOSTS_S: Final = 4.0
 _LEAST_WAIT_S: Final = 0.05
 _FROZEN_S: Final = 10.0
 """A leader that says nothing for so long is frozen, and loses its session and the lead."""
@@ -108,6 +111,7 @@ class Maintenance:
             self._return_orphans(connection)
         # Asked anew each turn: what is done as a leader is done while nobody else can be one.
         self._led(fleet.leads(connection) if self.leading else fleet.lead(connection))
+        self._wait_s = _FOLLOWING_TURN_S
         if self.leading:
             self._lead(connection)
 
@@ -157,11 +161,9 @@ class Maintenance:
             self._after = moved.cursor
             if moved.taken < queue.PROMOTE_LIMIT or self._stopping():
                 break
-        if moved.next_in_s is None and not moved.taken:
-            self._wait_s = _IDLE_TURN_S
-        else:
-            due_in_s = _TURN_S if moved.next_in_s is None else moved.next_in_s
-            self._wait_s = min(_TURN_S, max(_LEAST_WAIT_S, due_in_s))
+        due_in_s = math.inf if moved.next_in_s is None else moved.next_in_s
+        turn_s = _TURN_S if moved.taken or due_in_s <= _IDLE_TURN_S else _IDLE_TURN_S
+        self._wait_s = min(turn_s, max(_LEAST_WAIT_S, due_in_s))
 
     def _return_orphans(self, connection: session.Connection) -> None:
         """Give back what dead tenants of this host's slots hold, when no successor came to."""

@@ -21,10 +21,11 @@ from noggin_mp.domain import errors
 from noggin_mp.observe import logs
 from noggin_mp.store import fleet, requests, session, trouble
 
-_BEAT_S: Final = 1.0
+_BEAT_S: Final = 2.0
+_CLAIM_S: Final = 1.0
 _FROZEN_S: Final = 15.0
 _LAST_CALL_S: Final = 1.0
-_FOREIGN_BEATS: Final = 5
+_FOREIGN_BEATS: Final = 3
 _TOLD: Final = ("config_error", "config_version", "listening", "paused")
 
 Tell = Callable[[str, Mapping[str, object]], None]
@@ -109,7 +110,7 @@ class Presence:
         """
         last, foreign = fleet.last_beat(connection, host=self._who.host), 0
         while not fleet.claim_host(connection, host=self._who.host):
-            if self._wait(_BEAT_S):
+            if self._wait(_CLAIM_S):
                 return False
             beat = fleet.last_beat(connection, host=self._who.host)
             foreign += beat != last

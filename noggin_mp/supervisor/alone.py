@@ -73,6 +73,7 @@ def run(
         tell=told.__setitem__,
         stopping=stop.stopping,
         wait=stop.wait,
+        rest=stop.wait,
         aborting=stop.aborting,
         listen_fd=listener.detach() if listener is not None else None,
     )

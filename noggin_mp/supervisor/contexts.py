@@ -140,6 +140,7 @@ def maker(
             tell=ends.sender.tell,
             stopping=ends.stop.stopping,
             wait=ends.stop.wait,
+            rest=lambda seconds: ends.stop.wait(seconds, ends.tray.fd),
             aborting=ends.stop.aborting,
             orders=obedience.orders,
             orders_fd=ends.tray.fd,

@@ -24,7 +24,7 @@ from noggin_mp.supervisor import (
 
 Options = contexts.Options
 
-TURN_S = 1.0
+TURN_S = 2.0
 """A turn takes no longer when nothing happens: systemd's watchdog hears of each."""
 _WEIGH_EVERY_S = 2.0
 _SIGNALS = "signals"
@@ -155,7 +155,9 @@ class Supervisor:
     def _await(self) -> tuple[list[int], list[str], list[str]]:
         """Signals that came, children that spoke, children that may have ended."""
         due_at = self._fleet.next_at()
-        wait_s = TURN_S if due_at is None else min(TURN_S, max(due_at - time.monotonic(), 0))
+        wait_s = min(TURN_S, self._fleet.rules.lapse / 2)
+        if due_at is not None:
+            wait_s = min(wait_s, max(due_at - time.monotonic(), 0))
         select = self._held.selector.select
         # Interrupted by a stop of this process, it gives nothing even when there is something.
         events = [key.data for key, _ in select(wait_s) or select(0)]

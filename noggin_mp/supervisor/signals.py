@@ -155,11 +155,15 @@ class Stop:
         """True once the end was asked for, or the parent is gone."""
         return self._asked or self.wait(0)
 
-    def wait(self, seconds: float) -> bool:
-        """Sleep until the end is asked for (True) or so many seconds passed (False)."""
+    def wait(self, seconds: float, *others: int) -> bool:
+        """Sleep until the end is asked for (True) or so many seconds passed (False).
+
+        Something to read from one of `others` ends it as well (False).
+        """
         if self._asked:
             return True
         poll = select.poll()
-        for fd in self._fds:
+        for fd in (*self._fds, *others):
             poll.register(fd, select.POLLIN)
-        return bool(poll.poll(max(seconds, 0) * 1000)) or self._asked
+        ready = [fd for fd, _ in poll.poll(max(seconds, 0) * 1000)]
+        return self._asked or any(fd in self._fds for fd in ready)

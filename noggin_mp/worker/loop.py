@@ -62,7 +62,7 @@ class Worker:
 
     def run(self) -> int:
         """Work until told to stop, then drain. Gives the exit code."""
-        rest.watch_stop(self._context, self._inbox)
+        rest.watch_orders(self._context, self._inbox)
         self._threads.resize(self._settings.fleet.threads)
         try:
             while not self._over():
@@ -261,7 +261,8 @@ class Worker:
     def _gather(self) -> None:
         """Wait a moment for results, wake-ups or the stop; then take all that is there."""
         try:
-            patience_s = rest.patience_s(self._parts, draining=self._stop_at is not None)
+            draining = self._stop_at is not None
+            patience_s = rest.patience_s(self._parts, self._settings, draining=draining)
             found = self._inbox.get(timeout=patience_s)
         except queues.Empty:
             return

@@ -12,6 +12,9 @@ from tests.support import fleet, postgres, wait
 SETTLED_S = 4.0
 """How long after the standstill it is measured: patience is over, TIPs are back in the queue."""
 POLICY = {**stops.POLICY, "open_duration_s": 600}
+FLUSHED_S = 12.0
+"""How long after its start an empty fleet is measured: an idle session of Postgres tells of its
+last transactions, those of the start, 10 s late. Source: PGSTAT_IDLE_INTERVAL in its pgstat.c."""
 STATES = ("an open breaker", "a pause by hand", "an auth stop")
 
 
@@ -72,7 +75,7 @@ def idle(made: stage.Stage, *, workers: int, threads: int, watched_s: float) -> 
     with fleet.running(site):
         beating = "SELECT count(*) FROM fleet_workers WHERE state = 'running'"
         wait.until(lambda: site.value(beating) == workers, timeout_s=40, what="every worker")
-        stage.pause(SETTLED_S)
+        stage.pause(min(FLUSHED_S, watched_s))
         size = {"workers": workers, "threads": threads}
         return watched(site, "an empty queue", **size, watched_s=watched_s)
 
