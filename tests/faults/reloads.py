@@ -98,16 +98,19 @@ def run(site: fleet.Site, *, tips: int, count: int) -> Figures:
 
 def _one(site: fleet.Site, figures: Figures, *, rolled: bool) -> None:
     wanted = int(site.settings["fleet"]["workers"])
-    before = reloads.pids(site)
+    if rolled:  # those that still drain, or boot, because of an earlier resize are not its doing
+        reloads.running(site, wanted)
+    before = _at_work(site)
     number, began = reloads.number(site), time.monotonic()
     os.kill(int(fleet.supervisor_file(site)["pid"]), signal.SIGHUP)
-    down = 0
+    down, worst = 0, ""
 
     def over() -> dict[str, Any]:
-        nonlocal down
+        nonlocal down, worst
         said = fleet.supervisor_file(site)
         busy = sum(slot["state"] == "running" for slot in said["slots"])
-        down = max(down, wanted - busy)
+        if wanted - busy > down:
+            down, worst = wanted - busy, " ".join(slot["state"] for slot in said["slots"])
         last: dict[str, Any] = said["reload"]["last"] or {}
         return last if last.get("number", 0) > number else {}
 
@@ -116,11 +119,18 @@ def _one(site: fleet.Site, figures: Figures, *, rolled: bool) -> None:
     (figures.rolled_s if rolled else figures.live_s).append(time.monotonic() - began)
     if rolled:
         figures.down = max(figures.down, down)
-        assert down <= 1, f"{down} workers were down at once"
-        assert not set(before) & set(reloads.pids(site))
+        assert down <= 1, f"{down} workers were down at once: {worst}"
+        assert not set(before.values()) & set(reloads.pids(site))
     else:
-        kept = [pid for pid in reloads.pids(site) if pid in before]
-        assert len(kept) == min(len(before), len(reloads.pids(site)))
+        after = _at_work(site)
+        new = {slot for slot, pid in before.items() if slot < wanted and after.get(slot) != pid}
+        assert not new, f"workers {new} are others than before: {before}, {after}"
+
+
+def _at_work(site: fleet.Site) -> dict[int, int]:
+    """Process ids by slot, without those that drain because fewer workers are wanted."""
+    said = fleet.supervisor_file(site)["slots"]
+    return {slot["slot"]: slot["pid"] for slot in said if slot["state"] == "running"}
 
 
 def check(site: fleet.Site, tips: int) -> None:

@@ -47,7 +47,11 @@ def _scale(desk: fleet.Site, ann: fleet.Site) -> None:
     done = desk.run("fleet", "scale", "3", "--host", "ann", "--timeout", "60", "--json")
     assert (done.returncode, outcomes(done)) == (0, {"ann": ("scaled", True)}), done
     wait.until(lambda: len(fleet.workers(ann)) == 3, what="three workers")
-    assert [(one["workers"], one["wanted"]) for one in overview(desk).values()] == [(3, 3), (2, 2)]
+
+    def sizes() -> list[tuple[int, int]]:
+        return [(one["workers"], one["wanted"]) for one in overview(desk).values()]
+
+    wait.until(lambda: sizes() == [(3, 3), (2, 2)], what="the hosts' next beats tell it")
 
 
 def _reload(desk: fleet.Site, ann: fleet.Site, bob: fleet.Site) -> None:

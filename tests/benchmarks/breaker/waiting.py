@@ -75,7 +75,7 @@ def idle(made: stage.Stage, *, workers: int, threads: int, watched_s: float) -> 
     with fleet.running(site):
         beating = "SELECT count(*) FROM fleet_workers WHERE state = 'running'"
         wait.until(lambda: site.value(beating) == workers, timeout_s=40, what="every worker")
-        stage.pause(min(FLUSHED_S, watched_s))
+        stage.pause(FLUSHED_S)
         size = {"workers": workers, "threads": threads}
         return watched(site, "an empty queue", **size, watched_s=watched_s)
 
