@@ -245,4 +245,4 @@ def test_workers_come_and_go_when_ttin_and_ttou_ask(start: "Start") -> None:
     host.signal(signal.SIGTTOU)
 
     host.until_running(2)
-    assert len(host.notes("ended", slot=2)) == 1
+    until(lambda: len(host.notes("ended", slot=2)) == 1, what="the third one ends")
