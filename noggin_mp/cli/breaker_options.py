@@ -1,13 +1,11 @@
 """`--breaker`, `--breaker-role` and `--breaker-defaults`, for every verb that reads the policy."""
 
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import click
 
+from noggin_mp.cli import shared
 from noggin_mp.cli.context import Context
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 OPTIONS: Final = (
     ("--breaker-defaults", "breaker_defaults", "KEY:VALUE,...", "Breaker policy of every host."),
@@ -21,10 +19,13 @@ OPTIONS: Final = (
 )
 
 
-def layered(command: Command) -> Command:
-    """A decorator: the command takes the breaker's options, over the file and the environment."""
-    for option, name, form, text in reversed(OPTIONS):
-        command = click.option(
+def _keep(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
+    setattr(ctx.ensure_object(Context), str(parameter.name), value)
+
+
+layered = shared.options(
+    *(
+        click.option(
             option,
             name,
             multiple=True,
@@ -32,8 +33,11 @@ def layered(command: Command) -> Command:
             help=f"{text} Repeatable.",
             callback=_keep,
             expose_value=False,
-        )(command)
-    return command
+        )
+        for option, name, form, text in OPTIONS
+    )
+)
+"""A decorator: the command takes the breaker's options, over the file and the environment."""
 
 
 def tell_strays(ctx: Context) -> None:
@@ -43,7 +47,3 @@ def tell_strays(ctx: Context) -> None:
     for note in ctx.loaded.notes:
         if breaker_forms.from_forms(note.file):
             ctx.note(str(note))
-
-
-def _keep(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
-    setattr(ctx.ensure_object(Context), str(parameter.name), value)

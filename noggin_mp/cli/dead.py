@@ -1,19 +1,17 @@
 """`dead`: TIPs permanently failed and rejected input rows, listed, shown, retried, discarded."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
-from noggin_mp.cli import database, kinds, since, tables
+from noggin_mp.cli import database, kinds, shared, since, tables
 from noggin_mp.cli.context import Context, pass_context
 from noggin_mp.domain import errors
 from noggin_mp.store import audit, session, tips
 from noggin_mp.store import dead as store
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _ROW: Final = "row:"
 _TIPS: Final = {
@@ -31,28 +29,22 @@ Examples:
 """
 
 
-def _filters(command: F) -> F:
-    """The options that choose dead letters."""
-    for option in reversed((
-        click.option("--error", metavar="TEXT", help="The error or reason contains TEXT."),
-        click.option("--type", "type_name", metavar="TYPE", help="The object type, such as LCD."),
-        click.option("--since", "after", callback=since.parse, metavar=since.METAVAR,
-                     help="Dead since: 15m, 24h, 7d or 2025-10-23."),
-    )):  # fmt: skip
-        command = option(command)
-    return command
+_filters = shared.options(
+    click.option("--error", metavar="TEXT", help="The error or reason contains TEXT."),
+    click.option("--type", "type_name", metavar="TYPE", help="The object type, such as LCD."),
+    click.option("--since", "after", callback=since.parse, metavar=since.METAVAR,
+                 help="Dead since: 15m, 24h, 7d or 2025-10-23."),
+)  # fmt: skip
+"""The options that choose dead letters."""
 
 
-def _change(command: F) -> F:
-    """The options of what changes something."""
-    for option in reversed((
-        click.option("--all", "everything", is_flag=True, help="All of them, without a filter."),
-        click.option("--reason", default="", help="Why, for the audit log."),
-        click.option("--yes", is_flag=True, help="Do not ask; needed without a terminal."),
-        click.option("--dry-run", is_flag=True, help="Tell how many; change nothing."),
-    )):  # fmt: skip
-        command = option(command)
-    return command
+_change = shared.options(
+    click.option("--all", "everything", is_flag=True, help="All of them, without a filter."),
+    click.option("--reason", default="", help="Why, for the audit log."),
+    click.option("--yes", is_flag=True, help="Do not ask; needed without a terminal."),
+    click.option("--dry-run", is_flag=True, help="Tell how many; change nothing."),
+)  # fmt: skip
+"""The options of what changes something."""
 
 
 @click.group(epilog=_EXAMPLES)

@@ -2,19 +2,17 @@
 
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
-from noggin_mp.cli import database, durations, tables
+from noggin_mp.cli import database, durations, shared, tables
 from noggin_mp.cli.context import Context, pass_context
 from noggin_mp.domain import errors
 from noggin_mp.store import breaker as store
 from noggin_mp.store import requests, session
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _POLL_S: Final = 0.3
 _MOST_WORKERS: Final = 512
@@ -41,20 +39,17 @@ class Wish:
     workers: int | None = None
 
 
-def _options(command: F) -> F:
-    """The options that all three share; `--reason` comes before."""
-    for option in reversed((
-        click.option("--host", "hosts", multiple=True, metavar="HOST",
-                     help="This host; may be given again. Without it the only one that is up."),
-        click.option("--all", "everywhere", is_flag=True, help="Every host that is up."),
-        click.option("--wait/--no-wait", default=True, show_default=True,
-                     help="Wait until every host has done it, or said why not."),
-        click.option("--timeout", "seconds", callback=durations.parse, default="2m",
-                     show_default=True, metavar=durations.METAVAR,
-                     help="How long to wait; a host that hears of it later does nothing."),
-    )):  # fmt: skip
-        command = option(command)
-    return command
+_options = shared.options(
+    click.option("--host", "hosts", multiple=True, metavar="HOST",
+                 help="This host; may be given again. Without it the only one that is up."),
+    click.option("--all", "everywhere", is_flag=True, help="Every host that is up."),
+    click.option("--wait/--no-wait", default=True, show_default=True,
+                 help="Wait until every host has done it, or said why not."),
+    click.option("--timeout", "seconds", callback=durations.parse, default="2m",
+                 show_default=True, metavar=durations.METAVAR,
+                 help="How long to wait; a host that hears of it later does nothing."),
+)  # fmt: skip
+"""The options that all three share; `--reason` comes before."""
 
 
 _WHY: Final = "Why, for the audit log and the hosts' logs."

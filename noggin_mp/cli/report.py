@@ -3,19 +3,16 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
-from noggin_mp.cli import context, database, outfile, report_text
+from noggin_mp.cli import context, database, outfile, report_text, shared
 from noggin_mp.cli.context import Context, pass_context
 from noggin_mp.domain import errors, periods
 from noggin_mp.domain import report as domain
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _STATEMENT_TIMEOUT_S: Final = 300.0
 _EXAMPLES: Final = """\b
@@ -38,17 +35,14 @@ def _day(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str
         ) from None
 
 
-def _output(command: F) -> F:
-    """The options that say how a report is given, shared by its verbs."""
-    for option in reversed((
-        click.option("--format", "form", type=click.Choice(("text", "json", "html")),
-                     help="text, json or html; text if not given, or by the name of --out."),
-        click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-                     help="Write it to FILE, whole or not at all, instead of stdout."),
-        click.option("--send", is_flag=True, help="Send it by e-mail and Slack, as configured."),
-    )):  # fmt: skip
-        command = option(command)
-    return command
+_output = shared.options(
+    click.option("--format", "form", type=click.Choice(("text", "json", "html")),
+                 help="text, json or html; text if not given, or by the name of --out."),
+    click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+                 help="Write it to FILE, whole or not at all, instead of stdout."),
+    click.option("--send", is_flag=True, help="Send it by e-mail and Slack, as configured."),
+)  # fmt: skip
+"""The options that say how a report is given, shared by its verbs."""
 
 
 @click.group(epilog=_EXAMPLES)

@@ -4,17 +4,15 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from noggin_mp.cli import database, kinds, since, tables
+from noggin_mp.cli import database, kinds, shared, since, tables
 from noggin_mp.cli.context import Context, pass_context
 from noggin_mp.domain import errors as failures
 from noggin_mp.store import audit, reports, session
 from noggin_mp.store import tips as store
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _LIST = {
     "tip": "TIP", "object_code": "type", "reference": "id", "processing_status": "status",
@@ -23,18 +21,15 @@ _LIST = {
 }  # fmt: skip
 
 
-def _filters(command: F) -> F:
-    """The options that choose TIPs, shared by list, retry and skip."""
-    for option in reversed((
-        click.option("--where", "state", type=click.Choice(store.STATES), metavar="STATE",
-                     help="A status, or ready, later, leased, dead."),
-        click.option("--error", metavar="TEXT", help="The last error contains TEXT (any case)."),
-        click.option("--type", "type_name", metavar="TYPE", help="The object type, such as LCD."),
-        click.option("--since", "after", callback=since.parse, metavar=since.METAVAR,
-                     help="Changed since: 15m, 24h, 7d or 2025-10-23."),
-    )):  # fmt: skip
-        command = option(command)
-    return command
+_filters = shared.options(
+    click.option("--where", "state", type=click.Choice(store.STATES), metavar="STATE",
+                 help="A status, or ready, later, leased, dead."),
+    click.option("--error", metavar="TEXT", help="The last error contains TEXT (any case)."),
+    click.option("--type", "type_name", metavar="TYPE", help="The object type, such as LCD."),
+    click.option("--since", "after", callback=since.parse, metavar=since.METAVAR,
+                 help="Changed since: 15m, 24h, 7d or 2025-10-23."),
+)  # fmt: skip
+"""The options that choose TIPs, shared by list, retry and skip."""
 
 
 @click.group(
