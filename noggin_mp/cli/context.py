@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from noggin_mp.cli import ahead
 from noggin_mp.domain import errors
 
 if TYPE_CHECKING:  # pydantic is slow to import, and --help needs no settings
@@ -31,6 +32,21 @@ class Context:
         self.breaker_defaults: tuple[str, ...] = ()
         self.breaker_hosts: tuple[str, ...] = ()
         self.breaker_roles: tuple[str, ...] = ()
+        self._reader: ahead.Reader | None = None
+
+    def read_ahead(self) -> None:
+        """Let the settings be read beside what this verb imports next; for verbs that only look.
+
+        They may then go by `essentials`; `settings` are read by this process as ever.
+        """
+        self._reader = ahead.start(lambda: ahead.Essentials.of(self.settings))
+
+    @cached_property
+    def essentials(self) -> ahead.Essentials:
+        """The few settings that most verbs need. Raises: ConfigError."""
+        reader, self._reader = self._reader, None
+        found = reader.told() if reader else None
+        return found or ahead.Essentials.of(self.settings)
 
     @cached_property
     def loaded(self) -> "Loaded":
@@ -63,7 +79,7 @@ class Context:
         that was started with this file.
         """
         try:
-            _ = self.settings
+            _ = self.essentials
         except errors.ConfigError as error:
             if self.last_good is None:
                 raise
@@ -102,7 +118,8 @@ class Context:
         """
         from noggin_mp.store import dsn
 
-        return dsn.resolve(self.settings.database.dsn, self.settings.paths.state, start=start)
+        known = self.essentials
+        return dsn.resolve(known.dsn, known.state_folder, start=start)
 
     def emit(self, data: Mapping[str, Any], human: Callable[[], str] | str) -> None:
         """Print `data` as one line of JSON with --json, else `human`."""

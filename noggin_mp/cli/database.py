@@ -21,7 +21,7 @@ def opened(
 
     Raises: DatabaseUnreachable; SchemaError when the schema is not this program's.
     """
-    name = ctx.settings.database.schema_name
+    name = ctx.essentials.schema_name
     dsn = ctx.dsn(start=start)
     connection = session.connect(
         dsn,
@@ -46,4 +46,4 @@ def who(ctx: Context) -> str:
         account = getpass.getuser()
     except (KeyError, OSError):  # an account without a name, as containers have
         account = "unknown"
-    return f"{account}@{ctx.settings.fleet.host}"
+    return f"{account}@{ctx.essentials.host}"

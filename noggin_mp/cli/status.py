@@ -1,19 +1,22 @@
 """`status` reports and exits 0; `health` judges and exits 0 or 1."""
 
 import dataclasses
+import importlib
 import shutil
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from noggin_mp.cli import database, tables
+from noggin_mp.cli import tables
 from noggin_mp.cli.context import Context, pass_context
 from noggin_mp.domain import errors
 from noggin_mp.domain import health as policy
-from noggin_mp.store import reports, session
 from noggin_mp.supervisor import pidfile
+
+if TYPE_CHECKING:  # the database's driver is imported while the settings are read
+    from noggin_mp.store import reports, session
 
 _STATEMENT_TIMEOUT_S: Final = 30.0
 _WAIT_STEP_S: Final = 0.5
@@ -31,11 +34,15 @@ Examples:
 @pass_context
 def status(ctx: Context) -> None:
     """What is going on: TIPs by status, queue, breakers, workers. Exits 0 whatever goes on."""
+    ctx.read_ahead()
+    from noggin_mp.cli import database
+    from noggin_mp.store import reports
+
     on_disk = ctx.fall_back()
     with database.opened(ctx, "status", timeout_s=_STATEMENT_TIMEOUT_S) as connection:
         found = reports.snapshot(connection)
-    supervisor = pidfile.read_state(Path(ctx.settings.paths.state))
-    _show_parked(found.workers, supervisor, host=ctx.settings.fleet.host)
+    supervisor = pidfile.read_state(ctx.essentials.state_folder)
+    _show_parked(found.workers, supervisor, host=ctx.essentials.host)
     data = {
         "tips": found.tips,
         "queue": found.queue,
@@ -71,6 +78,8 @@ Examples:
 @pass_context
 def health(ctx: Context, wait_s: float, max_age_s: float | None) -> int:
     """Whether all is well: exit 0, or 1 with the reasons (5 when the database is down)."""
+    ctx.read_ahead()
+    importlib.import_module("noggin_mp.cli.database")
     on_disk = ctx.fall_back()
     deadline = time.monotonic() + wait_s
     while True:
@@ -97,6 +106,8 @@ def health(ctx: Context, wait_s: float, max_age_s: float | None) -> int:
 
 def _judged(ctx: Context, max_age_s: float | None) -> tuple[policy.Verdict, int]:
     """The verdict and its exit code; a database that cannot be asked is the only reason then."""
+    from noggin_mp.cli import database
+
     try:
         with database.opened(
             ctx, "health", start=False, timeout_s=_STATEMENT_TIMEOUT_S
@@ -108,11 +119,13 @@ def _judged(ctx: Context, max_age_s: float | None) -> tuple[policy.Verdict, int]
     return verdict, int(not verdict.healthy)
 
 
-def _facts(ctx: Context, connection: session.Connection, max_age_s: float | None) -> policy.Facts:
+def _facts(ctx: Context, connection: "session.Connection", max_age_s: float | None) -> policy.Facts:
+    from noggin_mp.store import reports
+
     found = reports.snapshot(connection)
     progress = reports.progress(connection)
     return policy.Facts(
-        supervisor=pidfile.read_state(Path(ctx.settings.paths.state)),
+        supervisor=pidfile.read_state(ctx.essentials.state_folder),
         workers=found.workers,
         breakers=found.breakers,
         tips=found.tips,
@@ -121,8 +134,8 @@ def _facts(ctx: Context, connection: session.Connection, max_age_s: float | None
         pause_reason=found.pause_reason,
         finished_age_s=progress.finished_age_s,
         rejected_rows=progress.rejected_rows,
-        free_bytes=_free_bytes(Path(ctx.settings.paths.output)),
-        min_free_bytes=ctx.settings.attachments.min_free_bytes,
+        free_bytes=_free_bytes(Path(ctx.essentials.output)),
+        min_free_bytes=ctx.essentials.min_free_bytes,
         max_age_s=max_age_s,
     )
 
@@ -148,7 +161,7 @@ def _verdict_text(verdict: policy.Verdict) -> str:
     return "\n".join(lines)
 
 
-def _text(ctx: Context, found: reports.Snapshot, supervisor: dict[str, Any], on_disk: str) -> str:
+def _text(ctx: Context, found: "reports.Snapshot", supervisor: dict[str, Any], on_disk: str) -> str:
     state, pid = supervisor.get("state"), supervisor.get("pid")
     head = f"supervisor  {state}" + (f" (pid {pid})" if pid else "")
     reload = (supervisor.get("reload") or {}).get("state")

@@ -1,0 +1,81 @@
+"""`status` and `health` read the settings beside the import of the database's driver."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from noggin_mp.cli import ahead
+from noggin_mp.settings.schema import Settings
+from tests.support.command import Command
+
+KNOWN = ahead.Essentials.of(Settings())
+ONE_CORE = "one core: nothing is read ahead there"
+NO_SETTINGS_HERE = """
+import sys
+from noggin_mp.cli import main
+code = main.run(sys.argv[1:])
+sys.exit(code or ("pydantic" in sys.modules) * 99)
+"""
+
+
+@pytest.fixture
+def noggin(tmp_path: Path, migrated: str) -> Command:
+    return Command(tmp_path, migrated, attachments={"min_free_bytes": 0})
+
+
+def test_reader_tells_what_was_read() -> None:
+    assert ahead.Reader(lambda: KNOWN).told() == KNOWN
+
+
+def test_reader_tells_nothing_when_the_settings_cannot_be_read() -> None:
+    assert ahead.Reader(lambda: Settings(fleet=1) and KNOWN).told() is None
+
+
+def test_reader_tells_nothing_when_its_child_is_killed() -> None:
+    def killed() -> ahead.Essentials:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return KNOWN
+
+    assert ahead.Reader(killed).told() is None
+
+
+def test_no_child_is_made_when_it_would_save_nothing() -> None:
+    assert "pydantic" in sys.modules
+    assert ahead.start(lambda: KNOWN) is None
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason=ONE_CORE)
+@pytest.mark.parametrize("verb", ["status", "health"])
+def test_verb_does_not_import_the_settings_itself(noggin: Command, verb: str) -> None:
+    words = ["-c", str(noggin.config), verb, "--json"]
+
+    done = subprocess.run(
+        [sys.executable, "-c", NO_SETTINGS_HERE, *words],
+        cwd=noggin.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == ({"status": 0, "health": 1}[verb], "")
+
+
+@pytest.mark.parametrize("verb", ["status", "health"])
+def test_broken_configuration_is_told_once_and_in_place(noggin: Command, verb: str) -> None:
+    noggin.config.write_text("fleet:\n  workers: many\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "noggin_mp", "-c", str(noggin.config), verb],
+        cwd=noggin.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert done.stderr.count("noggin.yaml:2:12") == 1
