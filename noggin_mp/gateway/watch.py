@@ -90,6 +90,24 @@ class Watch:
         if time.monotonic() > self.deadline:
             raise reasons.Broken(outcome.Kind.TIMEOUT, "deadline")
 
+    def receive(
+        self,
+        recv_into: Callable[..., int],
+        buffer: "WriteableBuffer",
+        nbytes: int | None,
+        flags: int,
+    ) -> int:
+        """As `recv_into`, which times out after a slice, for as long as the exchange may go on."""
+        since = time.monotonic()
+        while True:
+            try:
+                count = recv_into(buffer, nbytes, flags)
+            except TimeoutError:
+                self.silent(since)
+            else:
+                self.took(count)
+                return count
+
     def silent(self, since: float) -> None:
         """Called after each silent slice; raises when it has lasted too long."""
         self.check()
@@ -132,15 +150,7 @@ class WatchedSocket(socket.socket):
         watch = _current.watch
         if watch is None:
             return super().recv_into(buffer, nbytes, flags)
-        since = time.monotonic()
-        while True:
-            try:
-                count = super().recv_into(buffer, nbytes, flags)
-            except TimeoutError:
-                watch.silent(since)
-            else:
-                watch.took(count)
-                return count
+        return watch.receive(super().recv_into, buffer, nbytes, flags)
 
 
 class WatchedTLSSocket(ssl.SSLSocket):
@@ -153,12 +163,4 @@ class WatchedTLSSocket(ssl.SSLSocket):
         watch = _current.watch
         if watch is None:
             return super().recv_into(buffer, nbytes, flags)
-        since = time.monotonic()
-        while True:
-            try:
-                count = super().recv_into(buffer, nbytes, flags)
-            except TimeoutError:
-                watch.silent(since)
-            else:
-                watch.took(count)
-                return count
+        return watch.receive(super().recv_into, buffer, nbytes, flags)

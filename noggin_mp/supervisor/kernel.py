@@ -18,15 +18,6 @@ def thread_count() -> int:
     return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
-def resident_bytes(pid: int) -> int:
-    """The memory that a process has in RAM; 0 when it is gone. Source: proc(5), /proc/pid/statm."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def die_with_parent(parent_pid: int) -> None:
     """Have the kernel KILL this process when its parent ends; ends it now if that has happened.
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from noggin_mp.domain import errors, fleet, slots
-from noggin_mp.observe import logs
+from noggin_mp.observe import logs, memory
 from noggin_mp.settings import schema
 from noggin_mp.supervisor import (
     children,
@@ -212,7 +212,7 @@ class Supervisor:
         self._weighed_at = now
         for slot in self._crew:
             if slot.pid is not None:
-                slot.life.rss_bytes = kernel.resident_bytes(slot.pid)
+                slot.life.rss_bytes = memory.resident_bytes(slot.pid)
 
     def _carry_out(self, actions: Iterable[fleet.Action], now: float) -> None:
         for action in actions:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from noggin_mp.domain.tip import Tip
-from noggin_mp.observe import logs, metrics
+from noggin_mp.observe import logs, memory, metrics
 from noggin_mp.store import breaker, fleet, queue, session, trouble
 from noggin_mp.worker import gate as gates
 from noggin_mp.worker import progress
@@ -145,7 +145,7 @@ class Pulse:
         if now - self._measured_at < _MEMORY_EVERY_S:
             return None
         self._measured_at = now
-        return resident_bytes()
+        return memory.resident_bytes(os.getpid())
 
     def _state(self) -> str:
         if self._stopped.is_set():
@@ -222,10 +222,3 @@ class Pulse:
             log.info("listener_back")
             self.wake()
             return connection
-
-
-def resident_bytes() -> int:
-    """The memory this process has in RAM."""
-    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - one line, each second
-        pages = int(file.read().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")

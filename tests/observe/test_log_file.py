@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from noggin_mp.observe import appender, log_file, logs
+from tests.support import forked
 
 DAY_S = 86_400
 
@@ -96,17 +97,7 @@ def test_no_line_is_lost_or_torn_when_processes_write_and_rotate_at_once(tmp_pat
         for number in range(300):
             log.info("done", who=name, number=number, padding="x" * 100)
 
-    pids = []
-    for name in "abc":
-        pid = os.fork()
-        if pid == 0:
-            try:
-                child(name)
-            finally:
-                os._exit(0)
-        pids.append(pid)
-    for pid in pids:
-        assert os.waitpid(pid, 0)[1] == 0
+    forked.each("abc", child)
     files = [*aside(path), path]
     records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     found = [(one["who"], one["number"]) for one in records]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from noggin_mp.observe import logs
+from tests.support import forked
 
 Read = Callable[[], list[str]]
 
@@ -145,17 +146,7 @@ def test_log_keeps_lines_whole_when_processes_and_threads_write_at_once(
         for thread in threads:
             thread.join()
 
-    pids = []
-    for name in "abc":
-        pid = os.fork()
-        if pid == 0:
-            try:
-                child(name)
-            finally:
-                os._exit(0)
-        pids.append(pid)
-    for pid in pids:
-        os.waitpid(pid, 0)
+    forked.each("abc", child)
 
     records = [json.loads(line) for line in lines()]
     assert len({(one["who"], one["number"]) for one in records}) == len(records) == 3 * 3 * 200

@@ -1,12 +1,12 @@
 """The session log: its columns, whole lines from several workers, and no fuss when it fails."""
 
-import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from noggin_mp.observe import session_log
+from tests.support import forked
 
 HEADER = "TIMESTAMP\tTIP\tINSPECTION_ID\tATTACHMENTS_COUNT\tATTACHMENT_FILENAMES"
 
@@ -44,17 +44,7 @@ def test_lines_stay_whole_when_processes_write_at_once(tmp_path: Path) -> None:
                 made.flush()
         made.flush()
 
-    pids = []
-    for name in "abc":
-        pid = os.fork()
-        if pid == 0:
-            try:
-                child(name)
-            finally:
-                os._exit(0)
-        pids.append(pid)
-    for pid in pids:
-        os.waitpid(pid, 0)
+    forked.each("abc", child)
     header, *lines = path.read_text().splitlines()
     assert header == HEADER
     assert {len(line.split("\t")) for line in lines} == {5}

@@ -1,6 +1,5 @@
 """Orders of events that the model of the protocol found, against the real functions."""
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -9,25 +8,11 @@ from noggin_mp.domain import breaker
 from noggin_mp.store import breaker as store
 from noggin_mp.store import session
 from tests.support import postgres
+from tests.support.stores import Make
 from tests.support.wait import until
 
 API = "api.example:api"
 POLICY = breaker.Policy(open_duration_s=0, probe_deadline_s=60, fail_max=2, sample_size=1000)
-Make = Callable[[str], store.Store]
-
-
-@pytest.fixture
-def worker(migrated: str) -> Iterator[Make]:
-    pools = []
-
-    def make(name: str) -> store.Store:
-        pool = session.open_pool(migrated, schema=postgres.SCHEMA, application_name=name)
-        pools.append(pool)
-        return store.Store(pool, worker=name)
-
-    yield make
-    for pool in pools:
-        pool.close()
 
 
 def fail(of: store.Store, tip: str, *, epoch: int = 0) -> dict[str, Any]:
@@ -64,11 +49,7 @@ def test_probe_waits_for_the_lease_of_a_cut_off_holder_when_a_person_acted_meanw
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE application_name = 'h/0' AND datname = current_database()"
     )
-    locks = (
-        "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
-        " WHERE locktype = 'advisory' AND datname = current_database()"
-    )
-    until(lambda: not value(conn, locks))
+    until(lambda: not postgres.advisory_locks(conn))
     epoch = act(conn, verb, 0)["epoch"]
     trip(b, epoch=epoch)
     row, probe = ask(b)

@@ -1,34 +1,16 @@
 """The SQL functions about tokens: 401, 403, and the one test request that decides."""
 
-from collections.abc import Callable, Iterator
 from typing import Any
-
-import pytest
 
 from noggin_mp.domain import breaker
 from noggin_mp.store import breaker as store
 from noggin_mp.store import session
-from tests.support import postgres
+from tests.support.stores import Make
 from tests.support.wait import until
 
 HOST = "api.example"
 API = "api.example:api"
 POLICY = breaker.Policy(open_duration_s=0.05, open_jitter=0, probe_deadline_s=0.2, fail_max=3)
-Make = Callable[[str], store.Store]
-
-
-@pytest.fixture
-def worker(migrated: str) -> Iterator[Make]:
-    pools = []
-
-    def make(name: str) -> store.Store:
-        pool = session.open_pool(migrated, schema=postgres.SCHEMA, application_name=name)
-        pools.append(pool)
-        return store.Store(pool, worker=name)
-
-    yield make
-    for pool in pools:
-        pool.close()
 
 
 def end(probe: store.Probe, result: str, *, token: str) -> dict[str, Any]:

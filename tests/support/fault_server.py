@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from tests.support.listener import Listener
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -72,52 +74,24 @@ def reply(body: bytes = b"", *, status: int = 200, headers: dict[str, str] | Non
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-class FaultServer:
+class FaultServer(Listener):
     """Listens on loopback; `handler` answers every request, which `requests` remembers."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        super().__init__()
         self.handler: Handler = lambda wire: wire.answer(reply(status=404))
         self.requests: list[Request] = []
-        self.connections = 0
         self._context = context
-        self._stopping = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port: int = self._listener.getsockname()[1]
         self.base_url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
-        self._threads[0].start()
+        self.start()
 
     def answers(self, *replies: bytes) -> None:
         """Answer the requests with `replies` in turn; the last one repeats."""
         left = list(replies)
         self.handler = lambda wire: wire.answer(left.pop(0) if len(left) > 1 else left[0])
 
-    def idle(self) -> bool:
-        """True when no connection is being served."""
-        return not any(thread.is_alive() for thread in self._threads[1:])
-
-    def stop(self) -> None:
-        """Close the port, wake every handler and wait for its thread."""
-        self._stopping.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join(timeout=5)
-
-    def _accept(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            arguments = (sock, self.connections)
-            thread = threading.Thread(target=self._serve, args=arguments, daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, sock: socket.socket, number: int) -> None:
+    def serve(self, sock: socket.socket, number: int) -> None:
+        """Answer the connection's requests, one after the other."""
         with contextlib.suppress(OSError, ssl.SSLError):
             sock.settimeout(5)
             if self._context:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
+from tests.support.listener import Listener
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
@@ -37,39 +39,18 @@ class Behaviour:
     drip: str = ""
 
 
-class MailServer:
+class MailServer(Listener):
     """Listens on loopback; `received` holds the mails that were taken."""
 
     def __init__(self, behaviour: Behaviour) -> None:
+        super().__init__()
         self.behaviour = behaviour
         self.received: list[Received] = []
         self.commands: list[str] = []
-        self._stopping = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
-        self._threads[0].start()
+        self.start()
 
-    def stop(self) -> None:
-        """Close the port and let every conversation end."""
-        self._stopping.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join(timeout=5)
-
-    def _accept(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return
-            thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, sock: socket.socket) -> None:
+    def serve(self, sock: socket.socket, number: int) -> None:
+        """Take the mails of one conversation."""
         with contextlib.suppress(OSError, ssl.SSLError, _Over):
             sock.settimeout(30)
             if self.behaviour.from_the_start:

@@ -113,6 +113,16 @@ def migrated_template(server: str) -> str:
     return name
 
 
+def advisory_locks(connection: session.Connection) -> int:
+    """How many advisory locks are held in the connection's database."""
+    row = connection.execute(
+        "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
+        " WHERE locktype = 'advisory' AND datname = current_database()"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def migrate(dsn: str) -> None:
     """Runs what is pending: on a copy only the database's search_path, which is not copied."""
     with session.connect(dsn, schema=SCHEMA, application_name="tests") as connection:

@@ -75,11 +75,7 @@ def test_probe_is_given_back_when_its_grant_came_too_late(
         hall.acquire()
     [shown] = store.show(conn)
     assert (shown["state"], shown["probe_owner"]) == ("half_open", None)
-    locks = (
-        "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
-        " WHERE locktype = 'advisory' AND datname = current_database()"
-    )
-    until(lambda: conn.execute(locks.encode()).fetchone() == (0,))
+    until(lambda: not postgres.advisory_locks(conn))
 
 
 def test_votes_leave_out_a_success_that_was_admitted_before_an_outage(hall: Hall) -> None:
