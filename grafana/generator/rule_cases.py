@@ -1,6 +1,6 @@
 """The cases of the alerts' unit tests: one value a minute, what fires, and what must not."""
 
-from grafana.generator.rule_tests import Case, Fires
+from dataclasses import dataclass, field
 
 H1 = {"instance": "h1"}
 JOB_H1 = {**H1, "job": "noggin_mp"}
@@ -15,6 +15,32 @@ RELEASED = 'tips_total{worker="0", type="LCD", outcome="released"}'
 NOT_FOUND = 'tips_total{worker="0", type="LCD", outcome="not_found"}'
 EXPIRY = "api_token_expiry_timestamp_seconds"
 DISK = {"storage_size_bytes": "100x30"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fires:
+    """An alert that fires: its severity (when a name has several), labels and value as shown."""
+
+    value: str
+    labels: dict[str, str] = field(default_factory=dict)
+    severity: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Series by name (without job and instance), one value a minute, and what fires at `at`."""
+
+    alert: str
+    what: str
+    at: str
+    series: dict[str, str]
+    fires: tuple[Fires, ...] = ()
+    always: bool = True
+
+    @property
+    def minutes(self) -> int:
+        """How long it lasts."""
+        return int(self.at.removesuffix("m"))
 
 
 def asked(outcome: str) -> str:

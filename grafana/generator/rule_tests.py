@@ -5,42 +5,18 @@ change here, only a new run of the generator.
 """
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from grafana.generator import rule_cases
+from grafana.generator.rule_cases import Case, Fires
+
 _SHORT_MINUTES = 60
 JOB = 'job="noggin_mp", instance="h1"'
 ALWAYS = {f"up{{{JOB}}}": "1x1600", f"noggin_fleet_paused{{{JOB}}}": "0x1600"}
 """A host that answers, and a fleet that nobody paused."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fires:
-    """An alert that fires: its severity (when a name has several), labels and value as shown."""
-
-    value: str
-    labels: dict[str, str] = field(default_factory=dict)
-    severity: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """Series by name (without job and instance), one value a minute, and what fires at `at`."""
-
-    alert: str
-    what: str
-    at: str
-    series: dict[str, str]
-    fires: tuple[Fires, ...] = ()
-    always: bool = True
-
-    @property
-    def minutes(self) -> int:
-        """How long it lasts."""
-        return int(self.at.removesuffix("m"))
 
 
 def texts(rules: Path) -> dict[str, str]:
@@ -50,8 +26,6 @@ def texts(rules: Path) -> dict[str, str]:
     every minute would take promtool a minute of work.
     """
     # Imported late: the cases are a long table of their own, made of the classes above.
-    from grafana.generator import rule_cases
-
     known = _known(rules)
     short = [case for case in rule_cases.CASES if case.minutes <= _SHORT_MINUTES]
     long = [case for case in rule_cases.CASES if case.minutes > _SHORT_MINUTES]
