@@ -1,6 +1,7 @@
 """The parts every test may ask for: a real Postgres server, fresh databases, a connection."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,12 @@ from tests.support import postgres
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Names the run in its first process; xdist's workers inherit the name."""
+    """Names the run in its first process; xdist's workers inherit the name.
+
+    A shell that starts us in the background has SIGINT ignored, and what we start would inherit it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         postgres.begin()
 

@@ -243,7 +243,11 @@ def script(body: str) -> list[str]:
     [(15, 143, b"noggin-mp: terminated\n"), (2, 130, b"noggin-mp: interrupted\n")],
 )
 def test_a_signal_unwinds_and_ends_with_128_more(number: int, code: int, said: bytes) -> None:
-    body = "try:\n    print('ready', flush=True)\n    signal.pause()\nfinally:\n    print('tidied')"
+    body = (
+        "import time\ntry:\n    print('ready', flush=True)\n"
+        "    while True:\n        time.sleep(0.1)\n"
+        "finally:\n    print('tidied')"
+    )
     process = subprocess.Popen(script(body), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
