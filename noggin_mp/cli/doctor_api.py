@@ -10,7 +10,7 @@ from noggin_mp.cli import doctor_database
 from noggin_mp.cli.findings import Check, Verdict, failed, ok, skipped, warning
 from noggin_mp.domain import errors, outcome, tokens
 from noggin_mp.gateway import http, probe
-from noggin_mp.settings import object_types, secrets
+from noggin_mp.settings import object_types, secret_files, secrets
 from noggin_mp.settings.schema import Settings
 from noggin_mp.store import records
 
@@ -44,8 +44,8 @@ class Doctor:
         self._token = secrets.read_token(self._settings)
         where = secrets.origin(self._settings)
         file = self._settings.api.token_file or secrets.credential()
-        if where.startswith("the file") and file is not None and secrets.is_open_to_all(file):
-            yield warning(f"{file} can be read by every user", f"run: chmod 600 {file}")
+        if where.startswith("the file") and file is not None and secret_files.is_open_to_all(file):
+            yield warning(f"{file} can be read by every user", secret_files.closing(file))
         expires = tokens.expires_at(self._token)
         if expires is None:
             yield ok(f"from {where}; it does not say when it expires")

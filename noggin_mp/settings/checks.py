@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from noggin_mp.settings import expand, notifying, secrets
+from noggin_mp.settings import expand, notifying, secret_files, secrets
 from noggin_mp.settings.document import KeyPath
 from noggin_mp.settings.schema import Settings
 
@@ -35,17 +35,17 @@ def notes(settings: Settings) -> Iterator[Complaint]:
             "api.base_url is not https: the token travels in the clear",
             "write https://",
         )
-    if api.token_file is not None and not api.token_file.is_file():
+    if api.token_file is not None and not secret_files.is_there(api.token_file):
         yield (
             (_key("api.token_file"),),
             f"there is no file {api.token_file}",
             "create it with mode 0600, holding only the token",
         )
-    elif api.token_file is not None and secrets.is_open_to_all(api.token_file):
+    elif api.token_file is not None and secret_files.is_open_to_all(api.token_file):
         yield (
             (_key("api.token_file"),),
             f"{api.token_file} can be read by every user",
-            f"run: chmod 600 {api.token_file}",
+            secret_files.closing(api.token_file),
         )
     yield from notifying.notes(settings.notify)
 

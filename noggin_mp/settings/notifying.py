@@ -1,14 +1,13 @@
 """The section `notify`: where reports and notices go, and the rules over its keys."""
 
 import re
-import stat
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
 from noggin_mp.domain import errors, notices
-from noggin_mp.settings import values
+from noggin_mp.settings import secret_files, values
 from noggin_mp.settings.document import KeyPath
 from noggin_mp.settings.section import Section, absent
 from noggin_mp.settings.texts import Secret
@@ -209,10 +208,10 @@ def notes(notify: Notify) -> Iterator[tuple[tuple[KeyPath, ...], str, str]]:
     for key, file in files.items():
         if file is None:
             continue
-        if not file.is_file():
+        if not secret_files.is_there(file):
             yield _keys(key), f"{key}: there is no file {file}", "create it with mode 0600"
-        elif key != "notify.ca_file" and file.stat().st_mode & stat.S_IROTH:
-            yield _keys(key), f"{file} can be read by every user", f"run: chmod 600 {file}"
+        elif key != "notify.ca_file" and secret_files.is_open_to_all(file):
+            yield _keys(key), f"{file} can be read by every user", secret_files.closing(file)
 
 
 def _keys(*dotted: str) -> tuple[KeyPath, ...]:

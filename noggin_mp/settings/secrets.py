@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import stat
 import subprocess
 import warnings
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from noggin_mp.domain import errors, redaction
+from noggin_mp.settings import secret_files
 from noggin_mp.settings.schema import Settings
 
 COMMAND_S: Final = 10.0
@@ -47,7 +47,7 @@ def credential(env: Mapping[str, str] = os.environ) -> Path | None:
     """The file of systemd's credential, when this service was given one."""
     folder = env.get("CREDENTIALS_DIRECTORY")
     file = Path(folder) / _CREDENTIAL if folder else None
-    return file if file is not None and file.is_file() else None
+    return file if file is not None and secret_files.is_there(file) else None
 
 
 def fresh_s(settings: Settings) -> float:
@@ -71,18 +71,12 @@ def read_token(settings: Settings, *, env: Mapping[str, str] = os.environ) -> st
     return _from_file(file)
 
 
-def is_open_to_all(path: Path) -> bool:
-    """True when users other than owner and group may read the file."""
-    return bool(path.stat().st_mode & stat.S_IROTH)
-
-
 def _from_file(file: Path) -> str:
     try:
         text = file.read_text("utf-8-sig")
-        if is_open_to_all(file):
-            warnings.warn(
-                OpenToken(f"{file} can be read by every user; run: chmod 600 {file}"), stacklevel=3
-            )
+        if secret_files.is_open_to_all(file):
+            told = f"{file} can be read by every user; {secret_files.closing(file)}"
+            warnings.warn(OpenToken(told), stacklevel=3)
     except FileNotFoundError:
         raise errors.CredentialsError(
             f"the token file {file} does not exist",

@@ -1,11 +1,14 @@
 """Where the token comes from, and what is said when it cannot be had."""
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from noggin_mp.domain import errors
-from noggin_mp.settings import schema, secrets
+from noggin_mp.settings import checks, schema, secret_files, secrets
 
 
 def settings(**api: object) -> schema.Settings:
@@ -147,3 +150,55 @@ def test_read_token_takes_systemds_credential_when_nothing_is_named(tmp_path: Pa
 def test_token_command_is_refused_when_it_is_no_command_line(line: str) -> None:
     with pytest.raises(ValueError, match="token_command"):
         settings(token_command=line)
+
+
+@contextlib.contextmanager
+def shut(folder: Path) -> Iterator[None]:
+    """Nobody may enter the folder, not even root: it looks with another's eyes meanwhile."""
+    folder.chmod(0)
+    root = os.geteuid() == 0
+    try:
+        if root:
+            os.seteuid(65534)
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o700)
+
+
+def test_token_is_refused_as_a_credential_when_its_folder_is_shut(tmp_path: Path) -> None:
+    """It is no bug of ours, and no reason to start again: exit code 4."""
+    folder = tmp_path / "shut"
+    folder.mkdir()
+    file = folder / "token"
+    file.write_text("tok", encoding="utf-8")
+    named = settings(token_file=str(file))
+    given = {"CREDENTIALS_DIRECTORY": str(folder)}
+
+    with shut(folder):
+        assert list(checks.notes(settings(token_file=str(file), namespace="n"))) == []
+        assert secrets.has_source(settings(), env=given)
+        for known, env in ((named, {}), (settings(), given)):
+            with pytest.raises(errors.CredentialsError, match="cannot be read: Permission denied"):
+                secrets.read_token(known, env=env)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize(
+    ("uid", "gid", "expected"),
+    [
+        (0, 0, "run: chmod 600 {file}"),
+        (0, 65534, "run: chmod 640 {file}"),
+        (65534, 0, "run: sudo chmod 640 {file}"),
+        (65534, 65534, "run: sudo chgrp 0 {file} && sudo chmod 640 {file}"),
+    ],
+)
+def test_closing_leaves_the_file_open_for_this_user_and_the_service(
+    tmp_path: Path, uid: int, gid: int, expected: str
+) -> None:
+    file = tmp_path / "token"
+    file.touch(mode=0o644)
+    os.chown(file, uid, gid)
+
+    assert secret_files.closing(file) == expected.format(file=file)
