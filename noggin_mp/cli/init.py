@@ -2,6 +2,7 @@
 
 import getpass
 import grp
+import itertools
 import os
 import pwd
 import secrets
@@ -49,7 +50,8 @@ Examples:
 \b
 Below the folder: config/noggin.yaml, var/ for data, and systemd/ or supervisord/ with files that
 name this program, that configuration and the user. What is there is kept, unless --force replaces
-it (the old file stays beside it with .old behind its name). The next steps are printed.
+it (the old file stays beside it with .old behind its name). With --systemd or --supervisord that
+means the service files, made anew for the configuration as it is. The next steps are printed.
 """
 )
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=".", show_default=True,
@@ -61,39 +63,42 @@ it (the old file stays beside it with .old behind its name). The next steps are 
 @click.option("--dsn", default="", help="The database; without a password.")
 @click.option("--namespace", default="", help="The API's namespace.")
 @click.option("--workers", type=click.IntRange(1, 512), help="Worker processes.")
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option(
+    "--force", is_flag=True, help="Replace files that are there: service files if asked for."
+)
 @click.option("--dry-run", is_flag=True, help="Only tell what would be written.")
 @pass_context
 def init(ctx: Context, /, folder: Path, **options: Any) -> None:
     """Write a configuration, folders and service files for one installation."""
-    from noggin_mp.cli import doctor_services, init_files
+    from noggin_mp.cli import doctor_services, init_files, init_steps
 
-    _refuse_nonsense(ctx, options)
+    # Not resolve(): a symlink that the operator set up stays as written.
+    folder = Path(os.path.abspath(folder.expanduser()))  # noqa: PTH100
+    _refuse_nonsense(ctx, folder, options)
     user, group = _account(options["user"])
     site = init_files.Site(
-        # Not resolve(): a symlink that the operator set up stays as written.
-        folder=Path(os.path.abspath(folder.expanduser())),  # noqa: PTH100
+        folder=folder,
         program=tuple(doctor_services.program()),
         user=user,
         group=group,
-        **_sizes(folder / "config" / "noggin.yaml", options["workers"]),
+        **_sizes(folder / "config" / "noggin.yaml", options),
     )
     if user != getpass.getuser() and (shut := _shut(Path(sys.executable))):
         ctx.note(
             f"{user} may not enter {shut}, where this program's Python lies: install it elsewhere,"
             " say in /opt"
         )
+    for note in _both(site, options):
+        ctx.note(note)
     wanted = list(_wanted(site, options))
     done = [
         {"path": str(one.path), "mode": f"{one.mode:04o}", "done": _place(one, site, options)}
         for one in wanted
     ]
-    steps = _next_steps(site, options)
+    steps = init_steps.after(site, systemd=options["systemd"], supervisord=options["supervisord"])
     word = "would be " if options["dry_run"] else ""
     lines = [f"{word}{one['done']:<10}{one['path']}" for one in done if one["done"] != "unchanged"]
-    kept = sum(one["done"] == "kept" for one in done)
-    if kept:
-        lines.append(f"{kept} files are there and differ: they stay, unless you add --force")
+    lines += _about_kept([Path(one["path"]) for one in done if one["done"] == "kept"], options)
     lines += ["", "Next:", *(f"  {step}" for step in steps)]
     ctx.emit(
         {"dry_run": options["dry_run"], "dir": str(site.folder), "files": done, "next": steps},
@@ -101,8 +106,20 @@ def init(ctx: Context, /, folder: Path, **options: Any) -> None:
     )
 
 
-def _refuse_nonsense(ctx: Context, options: dict[str, Any]) -> None:
+def _about_kept(kept: list[Path], options: dict[str, Any]) -> Iterator[str]:
+    """A line for people about what differs and stays."""
+    if kept:
+        how = ", unless you add --force" if any(_yields(one, options) for one in kept) else ""
+        yield f"{len(kept)} there and different: kept as it is{how}"
+
+
+def _refuse_nonsense(ctx: Context, folder: Path, options: dict[str, Any]) -> None:
     """Raises: UsageError."""
+    if not str(folder).isprintable():
+        raise errors.UsageError(
+            f"{str(folder)!r} cannot stand in a configuration",
+            remedy="choose a --dir of characters that can be shown",
+        )
     if ctx.config is not None:
         raise errors.UsageError(
             "init writes a configuration, it reads none", remedy="give --dir instead of -c"
@@ -129,12 +146,23 @@ def _account(name: str | None) -> tuple[str, str]:
         return name, name
 
 
-def _sizes(config: Path, workers: int | None) -> dict[str, Any]:
-    """Grace and workers as an existing configuration has them, which is kept."""
+def _both(site: "Site", options: dict[str, Any]) -> Iterator[str]:
+    """What would start two fleets on one machine."""
+    if options["systemd"] and options["supervisord"]:
+        yield "files for both managers: start the fleet by one of them, a second one is refused"
+    names = ("noggin-mp.conf", "noggin-mp-numprocs.conf")
+    other = site.folder / "supervisord" / names[not options["numprocs"]]
+    if options["supervisord"] and os.access(other, os.F_OK):
+        yield f"{other} is of the other mode: remove it, or supervisord starts both"
+
+
+def _sizes(config: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Grace and workers as an existing configuration has them, when that is kept."""
     from noggin_mp.settings import loader
 
+    workers = options["workers"]
     sizes: dict[str, Any] = {"workers": workers} if workers else {}
-    if config.is_file():
+    if os.access(config, os.F_OK) and not (options["force"] and _yields(config, options)):
         fleet = loader.load(config, env=os.environ).fleet
         sizes = {"grace_s": fleet.grace_s, "workers": fleet.workers} | sizes
     return sizes
@@ -144,6 +172,9 @@ def _wanted(site: "Site", options: dict[str, Any]) -> Iterator[Wanted]:
     """Every folder and file, folders first."""
     from noggin_mp.cli import init_files
 
+    for one in (*reversed(site.folder.parents), site.folder):
+        if not os.access(one, os.F_OK):  # whatever the umask: the account must get through
+            yield Wanted(path=one, mode=0o755)
     for name, mode in _FOLDERS.items():
         yield Wanted(path=site.folder / name, mode=mode, private=name.startswith("var"))
     given: dict[str, object] = {
@@ -178,7 +209,7 @@ def _place(one: Wanted, site: "Site", options: dict[str, Any]) -> str:
         if there:
             return "unchanged"
         replaced = one.path.exists()
-        if replaced and not (options["force"] and one.text is not None):
+        if replaced and not (one.text and options["force"] and _yields(one.path, options)):
             return "kept"
         if not options["dry_run"]:
             _make(one, site, replaced=replaced)
@@ -188,6 +219,12 @@ def _place(one: Wanted, site: "Site", options: dict[str, Any]) -> str:
             remedy="run it as a user who may, or choose another --dir",
         ) from error
     return "replaced" if replaced else "created"
+
+
+def _yields(path: Path, options: dict[str, Any]) -> bool:
+    """Whether --force means this file: the configuration only when no service files are asked for,
+    which are made anew from it."""
+    return path.name != "noggin.yaml" or not (options["systemd"] or options["supervisord"])
 
 
 def _same(path: Path, text: str) -> bool:
@@ -208,15 +245,23 @@ def _make(one: Wanted, site: "Site", *, replaced: bool) -> None:
         fresh.chmod(one.mode)
         _hand_over(fresh, one, site)
         if replaced:
-            one.path.rename(one.path.with_name(f"{one.path.name}.old"))
+            one.path.rename(_free(one.path))
         fresh.rename(one.path)
     finally:
         fresh.unlink(missing_ok=True)
 
 
+def _free(path: Path) -> Path:
+    """The name that the old file gets: what was put aside before stays, too."""
+    names = (f"{path.name}.old{number or ''}" for number in itertools.count())
+    return next(one for name in names if not (one := path.with_name(name)).exists())
+
+
 def _hand_over(path: Path, one: Wanted, site: "Site") -> None:
     """As root: data to the program's user, the configuration to root with his group."""
-    if os.geteuid() != 0 or not _exists(site.user):
+    from noggin_mp.cli import init_steps
+
+    if os.geteuid() != 0 or not init_steps.exists(site.user):
         return
     entry = pwd.getpwnam(site.user)
     os.chown(path, entry.pw_uid if one.private else 0, entry.pw_gid)
@@ -229,50 +274,3 @@ def _shut(program: Path) -> Path | None:
             if not above.stat().st_mode & stat.S_IXOTH:
                 return above
     return None
-
-
-def _exists(user: str) -> bool:
-    try:
-        pwd.getpwnam(user)
-    except KeyError:
-        return False
-    return True
-
-
-def _next_steps(site: "Site", options: dict[str, Any]) -> list[str]:
-    """What a person types next, in order."""
-    program = " ".join(site.program)
-    ours = f"{program} -c {site.config}"
-    systemd, services = site.folder / "systemd", site.folder / "supervisord"
-    steps = [f"edit {site.config}: database.dsn and api.namespace at least"]
-    if options["systemd"]:
-        steps += [
-            f"systemd-sysusers {systemd}/noggin-mp.sysusers",
-            f"systemd-tmpfiles --create {systemd}/noggin-mp.tmpfiles",
-        ]
-    elif not _exists(site.user):
-        steps += [
-            f"useradd --system --home-dir {site.data} {site.user}",
-            f"chown -R {site.user}: {site.data} && chgrp -R {site.user} {site.config.parent}",
-        ]
-    mode = "0640 -g " + site.group if os.geteuid() == 0 else "0600"
-    steps += [
-        f"install -m {mode} /dev/stdin {site.token}    # paste the token, then Ctrl-D",
-        f"runuser -u {site.user} -- {ours} doctor" if os.geteuid() == 0 else f"{ours} doctor",
-        f"{ours} db migrate",
-    ]
-    if options["systemd"]:
-        steps += [
-            f"cp {systemd}/*.service {systemd}/*.timer /etc/systemd/system/",
-            "systemctl daemon-reload",
-            "systemctl enable --now noggin-processor noggin-backup.timer noggin-prune.timer",
-        ]
-    if options["supervisord"]:
-        beside = Path(sys.executable).with_name("supervisord")
-        steps.append(
-            f"{beside if beside.exists() else beside.name} -c {services}/supervisord.conf"
-            "    # or put the program's .conf into /etc/supervisor/conf.d and supervisorctl update"
-        )
-    if not options["systemd"] and not options["supervisord"]:
-        steps.append(f"{ours} run")
-    return steps

@@ -14,9 +14,9 @@ SYSTEMD: Final = (
     "noggin-processor.service", "noggin-worker@.service", "noggin-monitor.service",
     "noggin-report.service", "noggin-report.timer", "noggin-backup.service",
     "noggin-backup.timer", "noggin-prune.service", "noggin-prune.timer",
-    "noggin-mp.sysusers", "noggin-mp.tmpfiles",
+    "noggin-mp.sysusers", "noggin-mp.tmpfiles", "noggin-mp.logrotate",
 )  # fmt: skip
-"""The files for systemd; the last two make the user and the folders."""
+"""The files for systemd; the last three make the user and the folders, and turn logs over."""
 
 _LINE: Final = re.compile(r"( *)([a-z_]+):(?: +(.*))?")
 _ACCOUNT: Final = re.compile(r"(?<![\w/.@-])noggin(?![\w/.@-])")

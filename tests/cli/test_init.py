@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from noggin_mp.cli import doctor_services, init_files, main
+from noggin_mp.cli import doctor_services, main
 from noggin_mp.settings import effective, loader, schema
 from tests.support import postgres
 from tests.support.command import Done
@@ -69,15 +69,21 @@ def test_init_shows_every_other_key_with_its_default(
     assert settings.model_copy(update={"api": defaults.api, "paths": defaults.paths}) == defaults
 
 
+@pytest.mark.parametrize("umask", [0, 0o077])
 def test_init_makes_folders_that_others_cannot_see(
-    home: Path, capsys: pytest.CaptureFixture[str]
+    home: Path, capsys: pytest.CaptureFixture[str], umask: int
 ) -> None:
-    old = os.umask(0)
+    old = os.umask(umask)
     try:
-        init(home, "--systemd", capsys=capsys)
+        init(home / "a" / "b", "--systemd", capsys=capsys)
     finally:
         os.umask(old)
 
+    # The account must get through to its own.
+    assert {name: mode(home / name) for name in ("", "a", "a/b")} == dict.fromkeys(
+        ("", "a", "a/b"), 0o755
+    )
+    home = home / "a" / "b"
     modes = {name: mode(home / name) for name in ("config", "var", "var/output", "var/backup")}
     assert modes == {"config": 0o750, "var": 0o750, "var/output": 0o750, "var/backup": 0o700}
     assert mode(home / "config/noggin.yaml") == 0o640
@@ -96,9 +102,86 @@ def test_init_keeps_what_is_there_unless_it_is_forced(
     assert "--force" in kept.out
     assert file.read_text() == "fleet: {workers: 2}\n"
 
-    init(home, "--force", capsys=capsys)
-    assert "#workers: 4" in file.read_text()
+    for number in (2, 3):
+        file.write_text(f"fleet: {{workers: {number}}}\n")
+        init(home, "--force", capsys=capsys)
+        assert "#workers: 4" in file.read_text()
     assert file.with_name("noggin.yaml.old").read_text() == "fleet: {workers: 2}\n"
+    assert file.with_name("noggin.yaml.old1").read_text() == "fleet: {workers: 3}\n"
+
+
+def test_init_makes_service_files_anew_and_leaves_the_configuration_when_forced(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init(home, "--systemd", capsys=capsys)
+    file = home / "config/noggin.yaml"
+    file.write_text("fleet: {grace_s: 90}\n")
+    done = init(home, "--systemd", "--force", capsys=capsys)
+
+    assert (done.code, file.read_text()) == (0, "fleet: {grace_s: 90}\n")
+    assert "1 there and different: kept as it is\n" in done.out
+    assert "TimeoutStopSec=120" in (home / "systemd/noggin-processor.service").read_text()
+    old = (home / "systemd/noggin-processor.service.old").read_text()
+    assert "TimeoutStopSec=60" in old
+
+
+def test_init_replaces_a_broken_configuration_when_forced(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init(home, capsys=capsys)
+    file = home / "config/noggin.yaml"
+    file.write_text("fleet: [")
+
+    assert init(home, capsys=capsys).code == 3
+    assert init(home, "--force", capsys=capsys).code == 0
+    assert "#workers: 4" in file.read_text()
+
+
+def test_init_tells_when_two_fleets_would_be_started(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init(home, "--supervisord", capsys=capsys)
+
+    told = init(home, "--supervisord", "--numprocs", "--systemd", capsys=capsys).err
+    assert f"{home}/supervisord/noggin-mp.conf is of the other mode: remove it" in told
+    assert "start the fleet by one of them" in told
+
+
+@pytest.mark.parametrize("name", ["two words", "a$HOME", "q'uote"])
+def test_next_steps_can_be_typed_when_the_path_is_odd(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    folder = tmp_path / name
+    done = init(folder, "--json", capsys=capsys)
+
+    shown = subprocess.run(
+        ["sh", "-c", f"printf '%s\n' {json.loads(done.out)['next'][-1]}"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert shown.splitlines()[-2:] == [f"{folder}/config/noggin.yaml", "run"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an account of its own is for root to use")
+def test_next_steps_use_the_database_as_the_account_of_the_service(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = init(home, "--user", "nobody", "--json", capsys=capsys)
+
+    verbs = {step.split()[-1]: step for step in json.loads(done.out)["next"]}
+    for verb in ("doctor", "migrate"):
+        assert verbs[verb].startswith("runuser -u nobody -- ")
+
+
+def test_init_looks_at_the_configuration_in_the_home_that_a_tilde_means(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config/noggin.yaml").write_text("fleet: {grace_s: 90}\n")
+    monkeypatch.setenv("HOME", str(home.parent))
+    done = init(Path("~") / home.name, "--supervisord", capsys=capsys)
+
+    assert done.code == 0, done.err
+    assert "stopwaitsecs=100" in (home / "supervisord/noggin-mp.conf").read_text()
 
 
 def test_init_writes_nothing_when_it_is_a_dry_run(
@@ -162,45 +245,20 @@ def analyzed(*words: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-SITE = init_files.Site(
-    folder=Path("/srv/noggin"), program=("/opt/n/bin/noggin-mp",), user="alice", group="staff"
-)
+@pytest.mark.skipif(shutil.which("logrotate") is None, reason="logrotate is not installed")
+def test_logrotate_understands_its_file_when_init_wrote_it(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init(home, "--systemd", capsys=capsys)
+    file = home / "systemd/noggin-mp.logrotate"
+    done = subprocess.run(
+        ["logrotate", "-d", "-s", str(home / "status"), str(file)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
-
-@pytest.mark.parametrize("name", [*init_files.SYSTEMD, "noggin-mp.conf", "supervisord.conf"])
-def test_service_file_names_no_place_of_the_shipped_ones(name: str) -> None:
-    text = init_files.service_file(name, SITE)
-    lines = [line for line in text.splitlines() if not line.startswith(("#", ";"))]
-    rest = "\n".join(lines).replace(str(SITE.folder), "")
-
-    for place in ("/opt/noggin-mp", "/etc/", "/var/lib", "/run/", "=noggin\n"):
-        assert place not in rest, name
-
-
-def test_service_file_tells_user_from_group() -> None:
-    unit = init_files.service_file("noggin-processor.service", SITE)
-    folders = init_files.service_file("noggin-mp.tmpfiles", SITE)
-
-    assert "\nUser=alice\nGroup=staff\n" in unit
-    assert "ReadWritePaths=/srv/noggin/var\n" in unit
-    assert " 0750 root   staff -" in folders
-    assert " 0750 alice staff -" in folders
-
-
-@pytest.mark.parametrize(
-    ("folder", "expected"),
-    [
-        ("/home/al/n", {"ProtectHome=read-only", "PrivateTmp=yes"}),
-        ("/var/tmp/n", {"ProtectHome=yes", "PrivateTmp=no"}),  # noqa: S108 - nothing is made
-        ("/srv/n", {"ProtectHome=yes", "PrivateTmp=yes"}),
-    ],
-)
-def test_service_file_does_not_hide_the_installation(folder: str, expected: set[str]) -> None:
-    site = init_files.Site(
-        folder=Path(folder), program=("/opt/n/bin/noggin-mp",), user="al", group="al"
-    )
-
-    assert expected <= set(init_files.service_file("noggin-monitor.service", site).splitlines())
+    assert done.returncode == 0
+    assert "error" not in done.stderr
+    assert f"rotating pattern: {home}/var/log/*.log" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -209,6 +267,8 @@ def test_service_file_does_not_hide_the_installation(folder: str, expected: set[
         (["--dsn", "postgresql://n:secret@db/x"], 2, "--dsn holds a password"),
         (["--numprocs"], 2, "--numprocs needs --supervisord"),
         (["-c", "x.yaml"], 2, "give --dir instead of -c"),
+        (["--dir", "new\nline"], 2, "cannot stand in a configuration"),
+        (["--dir", os.fsdecode(b"\xff")], 2, "cannot stand in a configuration"),
     ],
 )
 def test_init_refuses_what_would_go_wrong(

@@ -146,7 +146,8 @@ def test_account_and_folders_are_made_when_systemd_is_asked(tmp_path: Path) -> N
 
 
 def test_every_file_for_systemd_is_written_by_init() -> None:
-    shipped = {*SERVICES, *TIMERS, "noggin-mp.sysusers", "noggin-mp.tmpfiles"}
+    others = {"noggin-mp.sysusers", "noggin-mp.tmpfiles", "noggin-mp.logrotate"}
+    shipped = {*SERVICES, *TIMERS, *others}
 
     assert set(init_files.SYSTEMD) == shipped
 

@@ -1,0 +1,64 @@
+"""What a person types after `init`, in order, ready for a shell."""
+
+import os
+import pwd
+import shlex
+import sys
+from pathlib import Path
+
+from noggin_mp.cli.init_files import Site
+
+
+def after(site: Site, *, systemd: bool, supervisord: bool) -> list[str]:
+    """The next steps. All that reads the database runs as the service's account: as it will."""
+    root = os.geteuid() == 0
+    sudo = "" if root else "sudo "
+    config = shlex.quote(str(site.config))
+    ours = f"{shlex.join(site.program)} -c {config}"
+    as_account = f"runuser -u {site.user} -- {ours}" if root else ours
+    mode = f"0640 -g {site.group}" if root else "0600"
+    units, programs = (shlex.quote(str(site.folder / n)) for n in ("systemd", "supervisord"))
+    steps = [f"edit {config}: database.dsn and api.namespace at least"]
+    if systemd:
+        steps += [
+            f"{sudo}systemd-sysusers {units}/noggin-mp.sysusers",
+            f"{sudo}systemd-tmpfiles --create {units}/noggin-mp.tmpfiles",
+        ]
+    elif not exists(site.user):
+        data, config_folder = (shlex.quote(str(one)) for one in (site.data, site.config.parent))
+        steps += [
+            f"{sudo}useradd --system --home-dir {data} {site.user}",
+            f"{sudo}chown -R {site.user}: {data} && {sudo}chgrp -R {site.user} {config_folder}",
+        ]
+    steps += [
+        f"install -m {mode} /dev/stdin {shlex.quote(str(site.token))}"
+        "    # paste the token, then Ctrl-D",
+        f"{as_account} doctor",
+        f"{as_account} db migrate",
+    ]
+    if systemd:
+        steps += [
+            f"{sudo}cp {units}/*.service {units}/*.timer /etc/systemd/system/",
+            f"{sudo}systemctl daemon-reload",
+            f"{sudo}systemctl enable --now noggin-processor noggin-backup.timer noggin-prune.timer",
+        ]
+    if supervisord:
+        beside = Path(sys.executable).with_name("supervisord")
+        daemon = str(beside) if beside.exists() else beside.name
+        steps.append(
+            f"{'or, instead: ' if systemd else ''}{shlex.quote(daemon)} -c"
+            f" {programs}/supervisord.conf"
+            "    # or put the program's .conf into /etc/supervisor/conf.d and supervisorctl update"
+        )
+    if not systemd and not supervisord:
+        steps.append(f"{ours} run")
+    return steps
+
+
+def exists(user: str) -> bool:
+    """Whether this machine knows the account."""
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
