@@ -78,6 +78,12 @@ def test_services_are_shut_off_alike() -> None:
     assert len(set(shared.values())) == 1
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_service_leaves_the_metrics_of_others_alone_when_it_ends(name: str) -> None:
+    """RemoveIPC empties /dev/shm of all that the account has there, unless another unit runs."""
+    assert not re.search("^RemoveIPC=(?!no)", (FOLDER / name).read_text(), re.MULTILINE)
+
+
 @pytest.mark.parametrize("name", TIMERS)
 def test_timer_starts_the_service_of_its_name(name: str) -> None:
     lines = (FOLDER / name).read_text().splitlines()
