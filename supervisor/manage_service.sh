@@ -10,6 +10,8 @@ set -eu
 UNIT=${NOGGIN_UNIT:-noggin-processor.service}
 PROGRAM=${NOGGIN_PROGRAM:-noggin-mp}
 CONF=${NOGGIN_SUPERVISORD_CONF:-/etc/noggin-mp/supervisord.conf}
+# Where it is when it was installed with noggin_mp, and is on nobody's PATH.
+SUPERVISORCTL=$(command -v supervisorctl || echo /opt/noggin-mp/bin/supervisorctl)
 LINES=${NOGGIN_LINES:-200}
 
 usage() {
@@ -33,15 +35,15 @@ with_systemd() {
 # supervisorctl with our configuration, where there is one.
 ctl() {
     if [ -f "$CONF" ]; then
-        supervisorctl -c "$CONF" "$@"
+        "$SUPERVISORCTL" -c "$CONF" "$@"
     else
-        supervisorctl "$@"
+        "$SUPERVISORCTL" "$@"
     fi
 }
 
 # The processes of the program or group, one name a line.
 processes() {
-    ctl status "$PROGRAM:*" 2>/dev/null | sed -n 's/^\([^ ]*:[^ ]*\) .*/\1/p; s/^\([A-Za-z0-9_-]*\) .*/\1/p'
+    ctl status "$PROGRAM:*" 2>/dev/null | sed -n '/: ERROR/d; s/^\([^ ]*:[^ ]*\) .*/\1/p; s/^\([A-Za-z0-9_-]*\) .*/\1/p'
 }
 
 with_supervisord() {
@@ -77,16 +79,21 @@ case $1 in
     *) usage ;;
 esac
 
-if command -v systemctl >/dev/null 2>&1 && systemctl cat "$UNIT" >/dev/null 2>&1; then
+# True when supervisord answers and has the program, whether or not it runs.
+supervised() {
+    [ -x "$SUPERVISORCTL" ] && ctl pid >/dev/null 2>&1 && [ -n "$(processes)" ]
+}
+
+# A unit that does not run may be left over from before: supervisord may have the fleet.
+if command -v systemctl >/dev/null 2>&1 && systemctl cat "$UNIT" >/dev/null 2>&1 &&
+    { systemctl --quiet is-active "$UNIT" || ! supervised; }; then
     with_systemd "$1"
-elif command -v supervisorctl >/dev/null 2>&1; then
-    if ctl pid >/dev/null 2>&1; then
-        with_supervisord "$1"
-    else
-        tell "supervisorctl is here, but its supervisord does not answer: start supervisord,"
-        tell "or name its configuration in NOGGIN_SUPERVISORD_CONF"
-        exit 3
-    fi
+elif supervised; then
+    with_supervisord "$1"
+elif [ -x "$SUPERVISORCTL" ]; then
+    tell "supervisorctl is here, but its supervisord does not answer, or has no program $PROGRAM:"
+    tell "start supervisord, or name its configuration in NOGGIN_SUPERVISORD_CONF"
+    exit 3
 else
     tell "neither systemd with $UNIT nor supervisord runs noggin_mp here."
     tell "Make the files for one of them: noggin-mp init --systemd, or noggin-mp init --supervisord;"

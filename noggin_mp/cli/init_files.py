@@ -138,6 +138,7 @@ def _moved(text: str, site: Site) -> str:
     services = site.folder / "supervisord"
     places = {
         "/opt/noggin-mp/bin/noggin-mp": " ".join(site.program),
+        "/opt/noggin-mp/bin/supervisorctl": str(Path(site.program[0]).with_name("supervisorctl")),
         "/etc/noggin-mp/noggin.yaml": str(site.config),
         "/etc/noggin-mp/token": str(site.token),
         "/etc/noggin-mp/supervisord.conf": str(services / "supervisord.conf"),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from noggin_mp.cli import init_files
+
 SCRIPT = Path(__file__).resolve().parents[2] / "supervisor" / "manage_service.sh"
 UNIT = "noggin-processor.service"
 ALL = "noggin-mp:*"
@@ -15,6 +17,7 @@ TOOLS = ("sh", "sed", "head", "tail", "wc")
 SYSTEMCTL = """#!/bin/sh
 echo "systemctl $*" >>"$CALLS"
 [ "$1" != cat ] || exit "${LOADED:-0}"
+[ "$2" != is-active ] || exit "${ACTIVE:-0}"
 """
 JOURNALCTL = """#!/bin/sh
 echo "journalctl $*" >>"$CALLS"
@@ -35,7 +38,8 @@ class Fingers:
     def __init__(self, folder: Path, **programs: str) -> None:
         self.folder = folder
         self.environment = {
-            "PATH": str(folder), "CALLS": str(folder / "calls"), "TABLE": "",
+            "PATH": str(folder), "CALLS": str(folder / "calls"),
+            "TABLE": r"noggin-mp RUNNING pid 7\n",
             "NOGGIN_SUPERVISORD_CONF": str(folder / "supervisord.conf"),
         }  # fmt: skip
         for tool in TOOLS:
@@ -44,9 +48,11 @@ class Fingers:
             (folder / name).write_text(text)
             (folder / name).chmod(0o755)
 
-    def type(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    def type(
+        self, *words: str, script: Path = SCRIPT, **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            ["/bin/sh", str(SCRIPT), *words],
+            ["/bin/sh", str(script), *words],
             capture_output=True, text=True, check=False, env=self.environment | environment,
         )  # fmt: skip
 
@@ -73,7 +79,8 @@ def test_verb_goes_to_systemd_when_the_unit_is_there(tmp_path: Path, verb: str, 
     fingers = Fingers(tmp_path, systemctl=SYSTEMCTL, journalctl=JOURNALCTL)
 
     assert fingers.type(verb).returncode == 0
-    assert fingers.calls() == [f"systemctl cat {UNIT}", call]
+    asked = [f"systemctl cat {UNIT}", f"systemctl --quiet is-active {UNIT}"]
+    assert fingers.calls() == [*asked, call]
 
 
 def test_unit_is_the_one_named_when_somebody_names_one(tmp_path: Path) -> None:
@@ -100,8 +107,42 @@ def test_verb_goes_to_supervisord_when_there_is_no_unit(
 
     assert fingers.type(verb, LOADED="1").returncode == 0
     assert fingers.calls() == [
-        f"systemctl cat {UNIT}", "supervisorctl pid", f"supervisorctl {call}"
+        f"systemctl cat {UNIT}", "supervisorctl pid", f"supervisorctl status {ALL}",
+        f"supervisorctl {call}",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("active", "table", "called"),
+    [
+        ("0", r"noggin-mp RUNNING pid 7\n", "systemctl stop"),
+        ("3", r"noggin-mp STOPPED Not started\n", "supervisorctl stop"),
+        ("3", r"noggin-mp:*: ERROR (no such group)\n", "systemctl stop"),
+    ],
+)
+def test_verb_goes_to_who_has_the_fleet_when_both_are_here(
+    tmp_path: Path, active: str, table: str, called: str
+) -> None:
+    fingers = Fingers(tmp_path, systemctl=SYSTEMCTL, supervisorctl=SUPERVISORCTL)
+    fingers.type("stop", ACTIVE=active, TABLE=table)
+
+    assert fingers.calls()[-1].startswith(called)
+
+
+def test_supervisorctl_is_found_beside_the_program_when_init_wrote_the_script(
+    tmp_path: Path,
+) -> None:
+    """As pip installs it into an environment that is on nobody's PATH."""
+    beside = tmp_path / "opt"
+    beside.mkdir()
+    site = init_files.Site(folder=tmp_path, program=(f"{beside}/noggin-mp",), user="n", group="n")
+    fingers = Fingers(tmp_path)
+    (beside / "supervisorctl").write_text(SUPERVISORCTL)
+    (beside / "supervisorctl").chmod(0o755)
+    (tmp_path / "manage.sh").write_text(init_files.service_file("manage_service.sh", site))
+
+    assert fingers.type("stop", script=tmp_path / "manage.sh").returncode == 0
+    assert fingers.calls()[-1] == f"supervisorctl stop {ALL}"
 
 
 def test_supervisorctl_is_given_our_configuration_when_there_is_one(tmp_path: Path) -> None:
