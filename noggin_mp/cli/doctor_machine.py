@@ -203,7 +203,14 @@ def port(settings: Settings) -> Iterator[Verdict]:
     if said["pid"] is not None and said.get("listening"):
         yield ok(f"{said['listening']} is served by our supervisor, process {said['pid']}")
         return
-    listen.bind(address).close()
+    try:
+        listen.bind(address).close()
+    except errors.PortInUse:
+        monitor = pidfile.lone(settings.paths.state).get("monitor")
+        if monitor is None:
+            raise
+        yield ok(f"{settings.monitor.bind} is served by our monitor, process {monitor}")
+        return
     yield ok(f"{settings.monitor.bind} is free")
     if address[0] in ("", "0.0.0.0", "::"):  # noqa: S104 - told, not bound
         yield warning(
@@ -218,7 +225,7 @@ def supervisor(settings: Settings) -> Iterator[Verdict]:
     if said["state"] == "unknown":
         yield skipped("this user may not see the state folder")
     elif said["pid"] is None:
-        yield ok("no fleet runs here")
+        yield _alone(pidfile.lone(settings.paths.state))
     elif said.get("config_error"):
         yield warning(
             f"process {said['pid']} refused its last reload: {said['config_error']}",
@@ -226,6 +233,18 @@ def supervisor(settings: Settings) -> Iterator[Verdict]:
         )
     else:
         yield ok(f"a fleet runs here, process {said['pid']} ({said['state']})")
+
+
+def _alone(running: dict[str, int]) -> Verdict:
+    """What runs here without a supervisor of ours: under systemd's template or numprocs."""
+    if not running:
+        return ok("no fleet runs here")
+    said = f"each process by itself: {', '.join(running)}"
+    if "monitor" not in running:
+        return warning(
+            f"{said}; nobody reaps leases and promotes retries", "start noggin-mp monitor"
+        )
+    return ok(said)
 
 
 def _own(path: Path) -> str:

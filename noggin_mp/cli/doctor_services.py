@@ -22,6 +22,9 @@ from noggin_mp.domain import errors
 from noggin_mp.settings.schema import Settings
 
 UNIT: Final = "noggin-processor.service"
+MONITOR_UNIT: Final = "noggin-monitor.service"
+WORKER_UNIT: Final = "noggin-worker@0.service"
+"""These two instead, where systemd itself keeps each process."""
 SYSTEMD_SPARE_S, SUPERVISORD_SPARE_S = 30, 10
 """How much longer than fleet.grace_s a stop may take. Source: docs/explanation/supervision.md."""
 _TIMEOUT_S: Final = 4.0
@@ -68,16 +71,26 @@ class Doctor:
         if shutil.which("systemctl") is None:
             yield ok("not on this machine")
             return
-        told = _shown(["systemctl", "show", UNIT, "--no-pager"])
+        told = _unit_shown(UNIT)
         if told is None:
             yield ok("does not run this machine")
+            return
+        alone = _unit_shown(MONITOR_UNIT) or {}
+        if _wanted(alone) and _wanted(told):
+            yield warning(
+                f"{UNIT} and {MONITOR_UNIT} are both for use here, and exclude one another",
+                f"keep one way: systemctl disable --now {UNIT}, or {MONITOR_UNIT} with its workers",
+            )
+        elif _wanted(alone):
+            yield from self._unit(alone, MONITOR_UNIT)
+            yield from self._unit(_unit_shown(WORKER_UNIT) or {}, WORKER_UNIT)
         elif told.get("LoadState") != "loaded":
             yield from self._user_unit()
         else:
-            yield from self._unit(told)
+            yield from self._unit(told, UNIT)
 
-    def _unit(self, told: Mapping[str, str]) -> Iterator[Verdict]:
-        file = told.get("FragmentPath", UNIT)
+    def _unit(self, told: Mapping[str, str], name: str) -> Iterator[Verdict]:
+        file = told.get("FragmentPath", name)
         found = re.search(r"argv\[\]=(.*?) ;", told.get("ExecStart", ""))
         problem = self._problem(shlex.split(found[1]) if found else [], file)
         if problem is not None:
@@ -87,7 +100,7 @@ class Doctor:
         if stop_s < need_s:
             yield failed(
                 f"{file} allows {stop_s:g} s to stop, fleet.grace_s asks for {need_s:g}",
-                f"set TimeoutStopSec={need_s:.0f} (systemctl edit {UNIT})",
+                f"set TimeoutStopSec={need_s:.0f} (systemctl edit {name})",
                 _LOCAL,
             )
         if not self._settings.database.dsn:
@@ -96,10 +109,10 @@ class Doctor:
             )
         if told.get("NeedDaemonReload") == "yes":
             yield warning(f"{file} was changed", "run: systemctl daemon-reload")
-        if told.get("UnitFileState") in ("disabled", "masked"):
+        if told.get("UnitFileState") in ("disabled", "masked") and name != WORKER_UNIT:
             yield warning(
-                f"{UNIT} is {told['UnitFileState']}: it does not start at boot",
-                f"run: systemctl enable {UNIT}",
+                f"{name} is {told['UnitFileState']}: it does not start at boot",
+                f"run: systemctl enable {name}",
             )
         if problem is None and stop_s >= need_s:
             yield ok(f"{file} is {told.get('ActiveState')}, with this program and configuration")
@@ -195,6 +208,17 @@ def program() -> list[str]:
 def _ours(started: str) -> bool:
     """True when what a manager starts lies where this program's interpreter or script lies."""
     return Path(started).parent.resolve() == Path(program()[0]).parent.resolve()
+
+
+def _unit_shown(name: str) -> dict[str, str] | None:
+    """What systemd says of a unit; None where it does not run."""
+    return _shown(["systemctl", "show", name, "--no-pager"])
+
+
+def _wanted(told: Mapping[str, str]) -> bool:
+    """Whether a unit is there and meant to run: it does, or will at boot."""
+    runs = told.get("ActiveState") in ("active", "activating", "reloading")
+    return told.get("LoadState") == "loaded" and (runs or told.get("UnitFileState") == "enabled")
 
 
 def _shown(command: list[str]) -> dict[str, str] | None:

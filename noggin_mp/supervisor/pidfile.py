@@ -133,6 +133,20 @@ def read_state(folder: Path) -> dict[str, Any]:
     return said | {"pid": None, "state": "stopped", "config_error": None, "slots": []}
 
 
+def lone(folder: Path) -> dict[str, int]:
+    """Processes without a supervisor of ours that work in this folder, by slot name.
+
+    None of another account: who may not look at a lock is told of nobody.
+    """
+    found = {}
+    with contextlib.suppress(OSError):
+        for path in sorted(folder.glob("*.lock")):
+            holder = _holder(path) if path.name != LOCK_FILE else None
+            if holder is not None:
+                found[path.stem.replace("-", " ")] = holder
+    return found
+
+
 def _holder(path: Path) -> int | None:
     """The pid of the lock's holder; None when nobody holds it."""
     try:
