@@ -85,7 +85,7 @@ def _supervision(facts: Facts, *, beating: bool) -> tuple[list[Reason], list[Rea
             message="no supervisor runs on this state folder"
             if state == "stopped"
             else "this account may not see whether a supervisor runs",
-            remedy="run noggin-mp run",
+            remedy="" if beating else "run noggin-mp run",
         )
         # Workers may be run one by one, under supervisord, or on other hosts.
         (notes if beating else reasons).append(silent)

@@ -9,6 +9,7 @@ import socket
 import stat
 from pathlib import Path
 
+from noggin_mp.domain import errors
 from noggin_mp.settings import schema
 from noggin_mp.supervisor import kernel, listen, notify, pidfile, signals
 
@@ -56,6 +57,18 @@ def sweep_metrics() -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+def _refuse_lone(state: Path, *, workers: int) -> None:
+    """Raises: AlreadyRunning when one of our slots has a tenant without a supervisor: its leases
+    and metrics would be taken for those of a predecessor."""
+    ours = {"monitor", *(f"worker {number}" for number in range(workers))}
+    for name, pid in pidfile.lone(state).items():
+        if name in ours:
+            raise errors.AlreadyRunning(
+                f"{name} already works in {state}, by itself, as process {pid}",
+                remedy="stop such processes first, or give this fleet another paths.state",
+            )
+
+
 class Holdings:
     """Lock, listening socket, selector, pipes and titles of one supervisor."""
 
@@ -66,6 +79,7 @@ class Holdings:
         with contextlib.ExitStack() as stack:
             self.lock = pidfile.Lock(state)
             stack.callback(self.lock.release)
+            _refuse_lone(state, workers=settings.fleet.workers)
             self.instance = pidfile.instance(state)
             self.metrics_dir = metrics_folder(state)
             sweep_metrics()

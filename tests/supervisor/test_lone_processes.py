@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from noggin_mp.domain import errors
+from noggin_mp.settings import schema
 from noggin_mp.supervisor import holdings, pidfile, preflight
 from tests.support.wait import until
 
@@ -116,6 +117,27 @@ def test_lone_process_is_refused_when_a_supervisor_runs_its_slot(
 
     assert process.returncode == 7
     assert f"the supervisor with process id {host.pid} runs {kind}" in told
+
+
+@pytest.mark.parametrize(("kind", "slot"), [("worker", 0), ("monitor", 0)])
+def test_supervisor_is_refused_when_a_lone_process_has_one_of_its_slots(
+    tmp_path: Path, kind: str, slot: int
+) -> None:
+    settings = schema.Settings.model_validate(
+        {"paths": {"state": str(tmp_path / "state")}, "monitor": {"bind": "127.0.0.1:0"}}
+    )
+    with lone(tmp_path, kind, slot) as process:
+        until(lambda: started(tmp_path))
+        with pytest.raises(errors.AlreadyRunning, match=f"by itself, as process {process.pid};"):
+            holdings.Holdings(settings)
+        process.terminate()
+        process.wait(10)
+
+    with lone(tmp_path, "worker", 9) as process:
+        until(lambda: len(started(tmp_path)) == 2)
+        holdings.Holdings(settings).close()  # beside one of another slot it may run
+        process.terminate()
+        process.wait(10)
 
 
 def test_preflight_gives_what_was_found_when_all_is_well() -> None:
