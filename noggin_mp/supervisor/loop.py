@@ -155,7 +155,7 @@ class Supervisor:
     def _await(self) -> tuple[list[int], list[str], list[str]]:
         """Signals that came, children that spoke, children that may have ended."""
         due_at = self._fleet.next_at()
-        wait_s = min(TURN_S, self._fleet.rules.lapse / 2)
+        wait_s = min(TURN_S, self._fleet.rules.lapse / 2, self._held.notifier.ping_s)
         if due_at is not None:
             wait_s = min(wait_s, max(due_at - time.monotonic(), 0))
         select = self._held.selector.select

@@ -1,5 +1,6 @@
 """The supervisor's parts: messages, notifications, the listening socket, the state folder."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -139,6 +140,53 @@ def test_notifier_speaks_systemds_words_when_a_socket_listens(
 @pytest.mark.parametrize("address", [None, "", "relative"])
 def test_notifier_is_silent_when_nobody_asked(address: str | None) -> None:
     notify.Notifier(address).ready("fine")
+
+
+def test_notifier_says_it_again_when_the_queue_was_full(tmp_path: Path) -> None:
+    """A READY that is lost ends the service when systemd's patience with its start ends."""
+    address = str(tmp_path / "notify")
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others,
+    ):
+        listener.bind(address)
+        listener.setblocking(False)
+        others.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while others.sendto(b"other", address):
+                pass
+        notifier = notify.Notifier(address)
+        notifier.ready("4 workers")
+        notifier.alive()
+        assert heard(listener) == []
+
+        notifier.alive()
+        assert heard(listener) == ["READY=1\nSTATUS=4 workers", "WATCHDOG=1"]
+        notifier.close()
+
+
+def heard(listener: socket.socket) -> list[str]:
+    """What lies there, without what others said."""
+    found = []
+    with contextlib.suppress(BlockingIOError):
+        while text := listener.recv(4096).decode():
+            found.append(text)
+    return [text for text in found if text != "other"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({"WATCHDOG_USEC": "3000000"}, 1.5), ({"WATCHDOG_USEC": "x"}, None), ({}, None)],
+)
+def test_notifier_knows_how_often_it_must_be_heard(
+    given: dict[str, str], expected: float | None
+) -> None:
+    environ = {"NOTIFY_SOCKET": "@nobody", **given}
+    notifier = notify.Notifier.take(environ)
+    notifier.close()
+
+    assert notifier.ping_s == (expected or float("inf"))
+    assert environ == {}
 
 
 def test_bind_names_the_process_when_the_port_is_taken() -> None:
