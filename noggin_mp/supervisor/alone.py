@@ -21,6 +21,8 @@ from noggin_mp.supervisor import (
 )
 
 _MOST_BESIDE: Final = 50
+_LATE_S: Final = 3.0
+"""A drain that takes so much longer than fleet.grace_s hangs. A supervisor would have killed it."""
 
 log = logs.get("supervisor")
 
@@ -48,7 +50,7 @@ def run(
     address = settings.monitor.address if kind is fleet.ChildKind.MONITOR else None
     listener = listen.bind(address) if address is not None else None
     stop = signals.Stop(life_fd=None)
-    stop.install_alone()
+    stop.install_alone(patience_s=settings.fleet.grace_s + _LATE_S)
     faulthandler.enable(file=2, all_threads=True)
     kernel.drain_with_supervisord()
     title = kernel.Title()

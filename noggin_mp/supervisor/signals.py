@@ -44,6 +44,12 @@ def _do_nothing(_number: int, _frame: FrameType | None) -> None:
     """Having a handler makes the interpreter write the number to the wakeup pipe."""
 
 
+def _give_up(_number: int, _frame: FrameType | None) -> None:
+    """End at once: a drain has its own limits, so something hangs, such as a stopped database."""
+    os.write(2, b"noggin-mp: still not ended after fleet.grace_s; giving up\n")
+    os._exit(1)
+
+
 class Inbox:
     """The numbers of signals received, in order; readable through `fd`."""
 
@@ -90,6 +96,7 @@ class Stop:
         self._aborting = False
         self._reopen = self._reload = False
         self._interrupts = 0
+        self._patience_s = 0.0
         read_fd, self._write_fd = os.pipe()
         os.set_blocking(self._write_fd, False)
         self._fds = (read_fd,) if life_fd is None else (read_fd, life_fd)
@@ -101,8 +108,13 @@ class Stop:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._install((signal.SIGTERM, signal.SIGQUIT))
 
-    def install_alone(self) -> None:
-        """Handle the signals of a process without a supervisor: INT is for it as well."""
+    def install_alone(self, *, patience_s: float = 0.0) -> None:
+        """Handle the signals of a process without a supervisor: INT is for it as well.
+
+        `patience_s` after the end was asked for it comes, whatever hangs; 0: never of itself.
+        """
+        self._patience_s = patience_s
+        signal.signal(signal.SIGALRM, _give_up)
         for number in _WITHOUT_MEANING_ALONE:
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, self._note_reload)
@@ -115,6 +127,8 @@ class Stop:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self._interrupts += number == signal.SIGINT
+        if not self._asked and self._patience_s:
+            signal.setitimer(signal.ITIMER_REAL, self._patience_s)
         self._asked = True
         self._aborting = self._aborting or number == signal.SIGQUIT or self._interrupts > 1
         if self._interrupts > 2:

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from tests.supervisor.conftest import Start
 
 ALONE = """
-import json, sys
+import json, os, sys
 from noggin_mp.domain import fleet
 from noggin_mp.settings import schema
 from noggin_mp.supervisor import alone
 from tests.support import fleet_host
-settings = schema.Settings.model_validate({"paths": {"state": sys.argv[1]}, "monitor": {"bind": "127.0.0.1:0"}})
+settings = schema.Settings.model_validate({"paths": {"state": sys.argv[1]}, "monitor": {"bind": "127.0.0.1:0"}, "fleet": {"grace_s": 1}})
+alone._LATE_S = float(os.environ.get("LATE_S", "30"))
 kind = fleet.ChildKind(sys.argv[2])
 try:
     sys.exit(alone.run(kind, int(sys.argv[3]), settings, getattr(fleet_host, sys.argv[4])))
@@ -87,6 +88,20 @@ def test_lone_worker_exits_130_when_interrupted_twice(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
 
         assert process.wait(10) == 130
+
+
+def test_lone_worker_gives_up_when_it_hangs_in_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATE_S", "0.2")
+    with lone(tmp_path, entry="slow") as process:
+        until(lambda: started(tmp_path))
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=20)
+
+    assert process.returncode == 1
+    assert "still not ended after fleet.grace_s; giving up" in told
+    assert noted(tmp_path, "asked")
 
 
 def test_second_lone_worker_is_refused_when_its_slot_is_taken(tmp_path: Path) -> None:
