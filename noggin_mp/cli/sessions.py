@@ -9,8 +9,9 @@ if TYPE_CHECKING:  # pydantic is slow to import, and --help needs no settings
     from noggin_mp.settings.schema import Settings
 
 _APPLICATION: Final = "noggin-mp session"
-_LAST_WORD_S: Final = 5
-"""How long the database may take."""
+_LAST_WORD_S: Final = 2
+"""How long the database may take, for each of its addresses. A stop is promised within five seconds
+of fleet.grace_s, all of which it takes when the database hangs."""
 
 
 def end(settings: "Settings", name: str, exit_code: int, reason: str) -> None:
