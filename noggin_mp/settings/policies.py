@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from noggin_mp.domain import pacing
+from noggin_mp.domain import pacing, redaction
 from noggin_mp.settings import values
 from noggin_mp.settings.section import Section, absent
 from noggin_mp.settings.values import Flag, Int, Num, OffOrInt, OffOrNum
@@ -18,6 +18,8 @@ from noggin_mp.settings.values import Flag, Int, Num, OffOrInt, OffOrNum
 Value = str | int | float | bool | None
 Percent = Annotated[Num, Field(gt=0, le=100)]
 Seconds = Annotated[Num, Field(gt=0, le=86_400)]
+
+_SHOWN_CHARS = 60
 
 ALIASES = {"reset": "open_duration_s", "retry_after_cap": "retry_after_cap_s"}
 """Names of breaker fields as operators know them."""
@@ -128,9 +130,8 @@ def _rate(value: Any) -> str | None:
     except pacing.BadRate as error:
         if not str(error) and value.strip(" ,"):
             values.refuse("the same window is given twice", "keep one limit per window")
-        values.refuse(
-            f'"{error}" is no rate', 'write it like "10/s" or "10/s, 1000/h" (s, m, h, d)'
-        )
+        part = redaction.scrub(str(error))[:_SHOWN_CHARS]
+        values.refuse(f'"{part}" is no rate', 'write it like "10/s" or "10/s, 1000/h" (s, m, h, d)')
     return ", ".join(re.sub(r"\s+", "", part) for part in value.split(","))
 
 

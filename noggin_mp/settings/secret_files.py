@@ -19,7 +19,7 @@ def is_open_to_all(file: Path) -> bool:
     """True when users other than owner and group may read it."""
     try:
         return bool(file.stat().st_mode & stat.S_IROTH)
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 

@@ -35,6 +35,8 @@ def refuse(message: str, remedy: str = "", *, hide: bool = False) -> NoReturn:
     )
 
 
+_MOST_DIGITS = 400
+"""Far above every range; Python itself refuses to read more than some thousands."""
 _WHOLE = re.compile(r"[-+]?\d[\d_]*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
@@ -47,13 +49,19 @@ _UNIT = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12} | {
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         if isinstance(value, Expanded) and _WHOLE.fullmatch(value.strip()):
-            return int(value)
+            return _int(value)
         if isinstance(value, float) and value.is_integer():
-            refuse("must be a whole number", f"write {int(value)}")
+            refuse("must be a whole number", f"write {value:.0f}" if abs(value) < 1e15 else "")
         if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
             refuse("must be a whole number, not text", "take the quotes away")
         refuse("must be a whole number")
     return value
+
+
+def _int(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        refuse("must be a whole number with less digits")
+    return int(digits)
 
 
 def _number(value: Any) -> float:
@@ -64,9 +72,13 @@ def _number(value: Any) -> float:
             _refuse_number(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         _refuse_number(value)
-    if not math.isfinite(value):
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number that no float can hold
+        number = math.inf
+    if not math.isfinite(number):
         refuse("must be a finite number")
-    return float(value)
+    return number
 
 
 def _refuse_number(value: Any) -> NoReturn:
@@ -112,21 +124,27 @@ def _size(value: Any) -> int:
     if isinstance(value, str):
         found = _SIZE.fullmatch(value.strip())
         if found:
-            return int(float(found[1]) * _UNIT[found[2].lower()])
+            size = float(found[1]) * _UNIT[found[2].lower()]
+            return int(size) if math.isfinite(size) else refuse("must be a finite number of bytes")
         if not isinstance(value, Expanded) or not _WHOLE.fullmatch(value.strip()):
             refuse("must be a number of bytes", "write it like 500 MB, 1 GiB or 500000000")
     return _whole(value)
 
 
 def _folder(value: Any) -> Path:
-    if isinstance(value, Path):
-        value = str(value)
-    written = text(value)
+    written = text(str(value) if isinstance(value, Path) else value)
     if not written:
         refuse("must name a folder")
-    expanded = Path(written).expanduser() if written.startswith("~") else Path(written)
-    # Not resolve(): a symlink the operator set up (var -> /srv/noggin) stays as written.
-    return Path(os.path.abspath(expanded))  # noqa: PTH100
+    try:
+        expanded = Path(written).expanduser() if written.startswith("~") else Path(written)
+        # Not resolve(): a symlink the operator set up (var -> /srv/noggin) stays as written.
+        return Path(os.path.abspath(expanded))  # noqa: PTH100
+    except RuntimeError:
+        return refuse("begins with ~, and that user has no home folder", "write the whole path")
+    except FileNotFoundError:
+        if isinstance(value, Path):  # a default, which may well be of no importance
+            return value
+        return refuse("is relative, and the working directory is gone", "write the whole path")
 
 
 def _optional_path(value: Any) -> Path | None:

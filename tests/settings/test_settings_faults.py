@@ -67,6 +67,12 @@ CORPUS = [
     Wrong("alias_range", "breaker:\n  defaults:\n    reset: 0\n", 3, 12, "above 0 (0"),
     Wrong("alias_twice", "breaker:\n  defaults: {reset: 1, open_duration_s: 2}\n", 2, 13,
           "are one key", 'keep "open_duration_s"'),
+    # beyond what numbers, folders and file names can be
+    Wrong("no_float_holds_it", f"fleet:\n  grace_s: 1{'0' * 400}\n", 2, 12, "a finite number"),
+    Wrong("digits", "fleet:\n  workers: ${DIGITS}\n", 2, 12, "with less digits"),
+    Wrong("huge_float", "fleet:\n  workers: 1e300\n", 2, 12, "whole number (1e+300)"),
+    Wrong("huge_size", f"log:\n  max_bytes: {'9' * 400} GB\n", 2, 14, "finite number of bytes"),
+    Wrong("no_such_home", "paths:\n  output: ~nobody-of-that-name/x\n", 2, 11, "no home folder"),
     # choices and formats
     Wrong("level", "log: {level: inof}\n", 1, 14, 'one of debug, info, warning, error ("inof")',
           '"info"'),
@@ -136,7 +142,7 @@ CORPUS = [
     Wrong("recursive", "api: &a\n  namespace: *a\n", 1, 6, "refers to the very value"),
 ]  # fmt: skip
 
-ENV = {"EMPTY": "", "WORD": "abc"}
+ENV = {"EMPTY": "", "WORD": "abc", "DIGITS": "9" * 5000}
 
 
 @pytest.mark.parametrize("wrong", CORPUS, ids=lambda wrong: wrong.name)
@@ -162,6 +168,44 @@ def test_the_corpus_is_large() -> None:
     assert len({wrong.name for wrong in CORPUS}) == len(CORPUS)
 
 
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        "api: {{token_file: {name}}}\n",
+        "notify: {{ca_file: {name}}}\n",
+        "notify: {{email: {{password_file: {name}}}}}\n",
+        "notify: {{slack: {{webhook_url_file: {name}}}}}\n",
+    ],
+)
+def test_read_notes_a_file_of_which_no_file_system_bears_the_name(
+    yaml: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "noggin.yaml"
+    file.write_text(yaml.format(name="/" + "a" * 300))
+
+    [note] = [note for note in loader.read(file, env={}).notes if "there is no file" in str(note)]
+
+    assert note.line == 1
+
+
+def test_read_tells_that_the_working_directory_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    file = tmp_path / "noggin.yaml"
+    file.write_text("paths: {output: here}\n")
+
+    with pytest.raises(errors.ConfigError) as caught:
+        loader.load(file, env={})
+
+    assert "paths.output is relative, and the working directory is gone" in str(
+        caught.value.problems
+    )
+
+
 SECRET = "s3cr3t-T0ken"
 LEAKS = [
     f"api:\n  tokn: {SECRET}\n",
@@ -178,6 +222,7 @@ LEAKS = [
     f"database:\n  dsn: mysql://u:{SECRET}@h/d\n",
     f"database:\n  dsn: postgresql://u:{SECRET}@h/d\n x\n",
     f"database:\n  password: {SECRET}\n",
+    f"pacing:\n  defaults: {{rate: 'https://u:{SECRET}@h'}}\n",
     "fleet:\n  workers: ${NOGGIN_TOKEN}\n",
     "api:\n  base_url: ${NOGGIN_TOKEN}\n",
     f"api:\n  token: {SECRET}\n  base_url: 'x${{api.token}}'\n",
