@@ -18,6 +18,11 @@ from noggin_mp.settings.values import Expanded
 _ENVIRONMENT = re.compile(r"[A-Z_][A-Z0-9_]*")
 _REFERENCE = re.compile(r"[a-z_][a-z0-9_-]*(\.[a-z0-9_-]+)*")
 _MISSING = object()
+_SHOWN_CHARS = 60
+_MAX_DEPTH = 32
+_BUDGET = 1 << 20
+"""For all references of a configuration together: their characters, and a price for each."""
+_PRICE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,10 @@ class _Cycle(_Fault):
     """The text refers to itself, possibly through others."""
 
 
+class _TooMuch(_Fault):
+    """References to references to references: no configuration is like that."""
+
+
 class _Elsewhere(Exception):
     """The text refers to a value whose own fault is reported at its own place."""
 
@@ -58,6 +67,8 @@ class _Expander:
         self._trail: list[KeyPath] = []
         self._problems: list[errors.Problem] = []
         self._dropped: set[KeyPath] = set()
+        self._left = _BUDGET
+        self._depth = 0
 
     def run(self) -> Expansion:
         """Everything expanded."""
@@ -91,6 +102,7 @@ class _Expander:
             self._refuse_cycle(path)
         self._trail.append(path)
         try:
+            self._bound_depth(len(self._trail))
             whole = _whole_reference(value)
             if whole is not None:
                 return self._lookup(whole)
@@ -106,6 +118,18 @@ class _Expander:
         shown = " -> ".join(dotted(item) for item in [*cycle, path])
         raise _Cycle(f"refers to itself: {shown}", "give one of them a value of its own")
 
+    def _bound_depth(self, depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            raise _TooMuch(f"refers to more than {_MAX_DEPTH} values, one through the other")
+
+    def _pay(self, price: int) -> None:
+        """Bound what all references take: a few lines can ask for billions. Raises: _Fault."""
+        if self._left < 0:
+            raise _Elsewhere  # that was told, once
+        self._left -= price
+        if self._left < 0:
+            raise _TooMuch("with this the references grow too large", "write the values out")
+
     def _text(self, template: str) -> tuple[str, bool]:
         made, secret, at = "", False, 0
         while True:
@@ -120,10 +144,12 @@ class _Expander:
             if end < 0:
                 raise _Fault('a "${" is not closed', 'add "}", or write "$${" for a literal "${"')
             value, hidden = self._reference(template[start + 2 : end])
+            self._pay(len(value))
             made += template[at:start] + value
             secret, at = secret or hidden, end + 1
 
     def _reference(self, inner: str) -> tuple[str, bool]:
+        self._pay(_PRICE)
         name, separator, default = inner.partition(":-")
         name = name.strip()
         if _ENVIRONMENT.fullmatch(name):
@@ -131,7 +157,7 @@ class _Expander:
             if value:
                 return value, redaction.is_secret_name(name.lower()) or name.endswith("DSN")
             if separator:
-                return self._text(default)
+                return self._default(default)
             state = "empty" if name in self._env else "not set"
             raise _Fault(
                 f"the environment variable {name} is {state}",
@@ -139,7 +165,7 @@ class _Expander:
             )
         if not _REFERENCE.fullmatch(name):
             raise _Fault(
-                f'"${{{name}}}" is neither an environment variable nor a key',
+                f'"${{{_cut(name)}}}" is neither an environment variable nor a key',
                 "write ${NAME} for the environment, ${section.key} for the configuration",
             )
         found = self._lookup(name, default=None if not separator else default)
@@ -148,8 +174,17 @@ class _Expander:
             return str(found).lower(), secret
         return "" if found is None else str(found), secret
 
+    def _default(self, template: str) -> tuple[str, bool]:
+        self._depth += 1
+        try:
+            self._bound_depth(self._depth)
+            return self._text(template)
+        finally:
+            self._depth -= 1
+
     def _lookup(self, name: str, *, default: str | None = None) -> Any:
         """The value of the configuration's key `name`. Raises: _Fault, _Elsewhere."""
+        self._pay(_PRICE)
         path: KeyPath = tuple(name.split("."))
         found = _get(self._document.data, path)
         if found is _MISSING or found is None:
@@ -160,12 +195,12 @@ class _Expander:
         if isinstance(found, dict | list):
             raise _Fault(f'"${{{name}}}" is a whole section or list', "refer to a single value")
         if found in (_MISSING, None, "") and default is not None:
-            text, secret = self._text(default)
+            text, secret = self._default(default)
             return Expanded(text, written=default, secret=secret)
         if found is _MISSING:
-            near = difflib.get_close_matches(name, _names(self._defaults), n=1)
+            near = difflib.get_close_matches(name[:80], _names(self._defaults), n=1)
             remedy = f'did you mean "${{{near[0]}}}"?' if near else "see: noggin-mp config schema"
-            raise _Fault(f'there is no key "{name}" to refer to', remedy)
+            raise _Fault(f'there is no key "{_cut(name)}" to refer to', remedy)
         if isinstance(found, str) and redaction.is_secret_name(name):
             return Expanded(found, written=f"${{{name}}}", secret=True)
         return found
@@ -173,10 +208,14 @@ class _Expander:
     def _referred(self, path: KeyPath, value: Any) -> Any:
         try:
             return self._value(path, value)
-        except _Cycle:
+        except (_Cycle, _TooMuch):
             raise
         except _Fault:
             raise _Elsewhere from None
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _SHOWN_CHARS else f"{name[:_SHOWN_CHARS]}..."
 
 
 def dotted(path: KeyPath) -> str:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from noggin_mp.domain import errors
 from noggin_mp.settings import document, expand, loader, schema
 
 ENV = {"HOST": "db.x", "PORT": "5433", "EMPTY": "", "ODD": "${api.namespace} $${x}", "FLAG": "true"}
@@ -100,3 +101,42 @@ def test_expand_reports_a_fault_once_when_others_refer_to_it() -> None:
     assert [problem.line for problem in result.problems] == [1]
     assert result.data == {"a": {}}
     assert result.dropped == {("a", "x"), ("a", "y"), ("a", "z")}
+
+
+def _chain(length: int, link: str) -> str:
+    """Keys that refer to one another; `link` says how, with {} for the next one."""
+    keys = [f"  k{n}: '{link.format(n + 1)}'" for n in range(length)]
+    return "\n".join(["log:", *keys, f"  k{length}: x", ""])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (_chain(300, "<${{log.k{}}}"), "more than 32 values"),
+        (_chain(300, "${{log.k{}}}"), "more than 32 values"),
+        (_chain(30, "${{log.k{0}}}${{log.k{0}}}"), "grow too large"),
+        (f"timezone: '{'${A:-' * 500}x{'}' * 500}'\n", "more than 32 values"),
+        (f"timezone: '{'${LONG}' * 300}'\n", "grow too large"),
+    ],
+)
+def test_load_refuses_references_without_measure_at_the_place_of_the_first(
+    text: str, told: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "n.yaml"
+    file.write_text(text)
+
+    with pytest.raises(errors.ConfigError) as caught:
+        loader.load(file, env={"LONG": "y" * 10_000})
+
+    first = caught.value.problems[0]
+    assert (first.line, told in first.message) == (text.count("\n", 0, text.index("${")) + 1, True)
+
+
+def test_load_shortens_a_reference_that_nobody_would_read_to_its_end(tmp_path: Path) -> None:
+    file = tmp_path / "n.yaml"
+    file.write_text(f"timezone: '${{{'x' * 5000}}}'\n")
+
+    with pytest.raises(errors.ConfigError) as caught:
+        loader.load(file, env={})
+
+    assert len(str(caught.value.problems[0])) < 400
