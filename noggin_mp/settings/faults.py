@@ -14,6 +14,8 @@ from noggin_mp.settings.expand import dotted
 from noggin_mp.settings.values import Expanded
 
 _SHOWN_CHARS = 60
+_MOST_HINTS = 200
+"""A hint takes a look at every key there is; who wrote the wrong file needs no more of them."""
 _RANGES = {
     "greater_than": "must be above {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
@@ -61,17 +63,20 @@ class Places:
 def problems(error: ValidationError, places: Places) -> list[tuple[KeyPath, errors.Problem]]:
     """Every fault in `error` with the path of the value to leave out."""
     found = []
-    for fault in error.errors(include_url=False):
+    for at, fault in enumerate(error.errors(include_url=False)):
         path: KeyPath = fault["loc"]
-        found.append((path, _problem(path, fault, places)))
+        found.append((path, _problem(path, fault, places, hint=at < _MOST_HINTS)))
     return found
 
 
-def _problem(path: KeyPath, fault: Mapping[str, Any], places: Places) -> errors.Problem:
+def _problem(
+    path: KeyPath, fault: Mapping[str, Any], places: Places, *, hint: bool
+) -> errors.Problem:
     kind, context = str(fault["type"]), fault.get("ctx", {})
     name = dotted(path) or "the configuration"
     if kind == "extra_forbidden":
-        return places.key(path).problem(f'unknown key "{name}"', _nearest(path))
+        remedy = _nearest(path) if hint else ""
+        return places.key(path).problem(f'unknown key "{name}"', remedy)
     remedy = ""
     if context.get("ours"):
         message, remedy = str(context["message"]), str(context["remedy"])

@@ -16,6 +16,7 @@ from noggin_mp.settings import (
     document,
     expand,
     faults,
+    overlay,
     values,
 )
 from noggin_mp.settings.document import Document, KeyPath, Place
@@ -120,7 +121,7 @@ def _loaded(
     env: Mapping[str, str],
     options: breaker_forms.Options,
 ) -> Loaded:
-    whole = _merged(list(documents.values()))
+    whole = overlay.merged(list(documents.values()))
     made = _validated(whole, file=file, files=tuple(documents), env=env, options=options)
     return dataclasses.replace(
         made,
@@ -138,39 +139,6 @@ def _is_there(path: Path) -> bool:
     except OSError:
         return True
     return True
-
-
-def _merged(documents: list[Document]) -> Document:
-    """One document: later ones win key by key; lists are replaced whole."""
-    whole = Document(empty=all(one.empty for one in documents))
-    for one in documents:
-        whole.problems += one.problems
-        whole.data = _overlaid(whole.data, one.data, (), whole, one)
-    return whole
-
-
-def _overlaid(
-    below: dict[str, Any], above: dict[str, Any], path: KeyPath, whole: Document, one: Document
-) -> dict[str, Any]:
-    made = dict(below)
-    for name, value in above.items():
-        here = (*path, name)
-        old = made.get(name)
-        if isinstance(old, dict) and value is None:
-            continue  # a section that is named and left empty takes nothing away
-        whole.keys[here] = one.keys[here]
-        if isinstance(old, dict) and isinstance(value, dict):
-            made[name] = _overlaid(old, value, here, whole, one)
-            continue
-        for places in (whole.keys, whole.places):
-            for stale in [known for known in places if known[: len(here)] == here]:
-                del places[stale]
-        made[name] = value
-        whole.keys |= {known: at for known, at in one.keys.items() if known[: len(here)] == here}
-        whole.places |= {
-            known: at for known, at in one.places.items() if known[: len(here)] == here
-        }
-    return made
 
 
 def _validated(

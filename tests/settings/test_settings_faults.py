@@ -206,6 +206,20 @@ def test_read_tells_that_the_working_directory_is_gone(
     )
 
 
+def test_read_tells_thousands_of_faults_and_looks_for_remedies_for_the_first(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "noggin.yaml"
+    file.write_text("".join(f"timezoned{n}: 1\n" for n in range(9000)))
+
+    with pytest.raises(errors.ConfigError) as caught:
+        loader.load(file, env={})
+
+    found = caught.value.problems
+    assert [problem.line for problem in found] == list(range(1, 9001))
+    assert (found[0].remedy, found[-1].remedy) == ('did you mean "timezone"?', "")
+
+
 SECRET = "s3cr3t-T0ken"
 LEAKS = [
     f"api:\n  tokn: {SECRET}\n",
