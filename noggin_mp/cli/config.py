@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from noggin_mp.cli import breaker_options, config_reload
+from noggin_mp.cli import breaker_options, config_reload, reloading
 from noggin_mp.cli.context import Context, pass_context
+from noggin_mp.domain import errors
 
 
 @click.group(
@@ -34,7 +35,13 @@ config.add_command(config_reload.reload)
 @pass_context
 def check(ctx: Context, diff: bool) -> None:
     """Tell every fault of the configuration at once; exit 3 when there is one."""
+    from noggin_mp.settings import catalogue
+
     loaded = ctx.loaded
+    try:
+        catalogue.read(loaded.settings)
+    except errors.ConfigError as error:
+        raise reloading.Rereading(ctx, catalogue.read).placed(error) from error
     files = [str(file) for file in loaded.files]
     notes = [
         {name: getattr(note, name) for name in type(note).__dataclass_fields__}

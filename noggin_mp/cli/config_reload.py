@@ -116,7 +116,7 @@ def difference(ctx: Context) -> dict[str, Any]:
     ConfigError when the configuration is one that a reload would refuse as invalid.
     """
     from noggin_mp.cli import reloading
-    from noggin_mp.settings import diff, schema
+    from noggin_mp.settings import catalogue, diff, schema
     from noggin_mp.supervisor import running
 
     folder = ctx.state_folder
@@ -125,9 +125,10 @@ def difference(ctx: Context) -> dict[str, Any]:
         options = found.pinned.get(reloading.BREAKER_OPTIONS) or [[], [], []]
         ctx.breaker_defaults, ctx.breaker_hosts, ctx.breaker_roles = map(tuple, options)
     pinned = found.pinned if found is not None else {}
-    fresh = reloading.pin(ctx.load().settings, pinned)
+    fresh = catalogue.read(reloading.pin(ctx.load().settings, pinned))
     salt = found.salt if found is not None else ""
-    before = found.facts if found is not None else running.facts(schema.Settings(), salt)
+    defaults = schema.Settings().with_types(fresh.types)
+    before = found.facts if found is not None else running.facts(defaults, salt)
     changed = diff.changes(before, running.facts(fresh, salt))
     return {
         "running": found is not None,

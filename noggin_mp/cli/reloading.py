@@ -58,7 +58,10 @@ class Rereading:
                 remedy="restart the service if that is meant",
             )
         self._latest = fresh
-        return self._adjust(fresh.settings)
+        try:
+            return self._adjust(fresh.settings)
+        except errors.NogginError as error:
+            raise self.placed(error) from error
 
     def origin(self, key: str) -> str:
         """Where a key stands in what was read last."""
@@ -120,14 +123,14 @@ def examine_worker(fresh: "Settings", rolled: bool) -> None:
     import warnings
 
     from noggin_mp.gateway import files, http
-    from noggin_mp.settings import layouts, object_types, secrets
+    from noggin_mp.settings import catalogue, layouts, secrets
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", secrets.OpenToken)
         token = secrets.read_token(fresh)
     if not rolled:
         return
-    object_types.load(fresh.object_types)
+    catalogue.of(fresh)
     layouts.compiled(fresh.attachments.layout)
     api = fresh.api
     http.Client(

@@ -169,12 +169,14 @@ def _adjusted(
     workers: int | None = None,
     threads: int | None = None,
 ) -> "Settings":
-    """The settings as the command line has them."""
+    """The settings as the command line has them, with their object types. Raises: ConfigError."""
+    from noggin_mp.settings import catalogue
+
     sizes = {"workers": workers, "threads": threads}
     fleet = settings.fleet.model_copy(update={k: v for k, v in sizes.items() if v is not None})
     level = _pinned_level(ctx).get("log.level", settings.log.level)
     log = settings.log.model_copy(update={"level": level})
-    return settings.model_copy(update={"fleet": fleet, "log": log})
+    return catalogue.read(settings.model_copy(update={"fleet": fleet, "log": log}))
 
 
 def _pinned_level(ctx: Context) -> dict[str, str]:

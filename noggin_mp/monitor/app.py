@@ -12,7 +12,7 @@ from noggin_mp.domain.child import ChildContext
 from noggin_mp.gateway import files
 from noggin_mp.monitor import maintenance, notices, pages, presence, samples, surroundings
 from noggin_mp.observe import logs, metrics
-from noggin_mp.settings import object_types, secrets
+from noggin_mp.settings import catalogue, secrets
 from noggin_mp.settings.schema import Settings
 from noggin_mp.store import drain, dsn, place, queue, requests, session, sessions, trouble
 
@@ -51,7 +51,7 @@ class Monitor:
         self._drain: session.Connection | None = None
         self._told = False
         self._failure: Exception | None = None
-        catalogue = object_types.load(settings.object_types)
+        types = catalogue.of(settings)
         self._meters = metrics.Metrics(
             slot="monitor", directory=context.metrics_dir, host=settings.api.host
         )
@@ -91,7 +91,7 @@ class Monitor:
             sampler=self._sampler,
             surroundings=self._surroundings,
             settings=settings,
-            types=catalogue.by_code,
+            types=types.by_code,
             metrics_dir=context.metrics_dir,
             supervisor_pid=context.parent_pid,
         )

@@ -14,6 +14,8 @@ from noggin_mp.settings.expand import dotted
 
 Liveness = liveness.Liveness
 UNSET = "(inherited)"
+TYPES = ("object_types", "files")
+"""The path of what is no key: what the files of object types say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +50,18 @@ def facts(settings: schema.Settings, *, salt: str, digits: int = 64) -> dict[str
         if value == {}:  # no host has a layer
             continue
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-        digest = hashlib.sha256(f"{salt}\0{plain!r}".encode()).hexdigest()
         name = tuple(str(part) for part in path)
         shown = effective.plain(path, value)
-        found[dotted(path)] = Fact(path=name, shown=shown, mark=digest[:digits])
+        found[dotted(path)] = Fact(path=name, shown=shown, mark=_mark(salt, plain)[:digits])
+    if settings.types is not None:  # what is in the files of `object_types`
+        mark = _mark(salt, settings.types)
+        shown = f"{len(settings.types.types)} types, {mark[:8]}"
+        found[dotted(TYPES)] = Fact(path=TYPES, shown=shown, mark=mark[:digits])
     return found
+
+
+def _mark(salt: str, value: object) -> str:
+    return hashlib.sha256(f"{salt}\0{value!r}".encode()).hexdigest()
 
 
 def changes(old: Facts, new: Facts) -> tuple[Change, ...]:

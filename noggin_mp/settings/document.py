@@ -95,30 +95,43 @@ for _tag, _pattern, _first in (
 def read(path: Path, *, name: str | None = None) -> Document:
     """The document in `path`, called `name` in messages; faults are in its `problems`."""
     shown = name or str(path)
+    text = text_of(path, name=shown)
+    if isinstance(text, errors.Problem):
+        return Document(problems=[text])
+    return parse(text, name=shown)
+
+
+def text_of(path: Path, *, name: str) -> str | errors.Problem:
+    """What a file holds, or why it cannot be had."""
     try:
         raw = file_bytes.read(path)
     except OSError as error:
-        return Document(problems=[_unreadable(shown, error)])
+        return _unreadable(name, error)
     except file_bytes.Unfit as error:
-        return Document(problems=[Place(file=shown).problem(error.message, error.remedy)])
+        return Place(file=name).problem(error.message, error.remedy)
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        return Document(problems=[_not_utf8(shown, raw, error.start)])
-    return parse(text, name=shown)
+        return _not_utf8(name, raw, error.start)
+
+
+def composed(text: str, *, name: str) -> yaml.Node | errors.Problem | None:
+    """The root of the YAML in `text`, or why there is none; None when nothing is written."""
+    try:
+        node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        return excerpt.syntax_problem(error, text, name)
+    except _TooMuch as error:
+        line, column = error.mark.line + 1, error.mark.column + 1
+        return Place(file=name, line=line, column=column).problem(error.message)
+    return node
 
 
 def parse(text: str, *, name: str) -> Document:
     """The document in `text`, called `name` in messages; faults are in its `problems`."""
-    try:
-        node = yaml.compose(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        return Document(problems=[excerpt.syntax_problem(error, text, name)])
-    except _TooMuch as error:
-        line, column = error.mark.line + 1, error.mark.column + 1
-        return Document(
-            problems=[Place(file=name, line=line, column=column).problem(error.message)]
-        )
+    node = composed(text, name=name)
+    if isinstance(node, errors.Problem):
+        return Document(problems=[node])
     if node is None:
         return Document(empty=True, text=text)
     made = _Builder(name).build(node)

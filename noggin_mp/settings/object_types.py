@@ -19,7 +19,7 @@ from noggin_mp.domain.object_types import (
     ObjectType,
     Text,
 )
-from noggin_mp.settings import nodes
+from noggin_mp.settings import document, nodes
 
 DEFAULT_TEMPLATE = "inspection.txt.j2"
 MAX_LABEL_CHARS = 21
@@ -56,7 +56,11 @@ def load(folder: Path | None = None) -> Catalogue:
     """
     place = folder or default_folder()
     try:
-        files = sorted(path for path in place.iterdir() if path.suffix in (".yaml", ".yml"))
+        files = sorted(
+            path
+            for path in place.iterdir()
+            if path.suffix in (".yaml", ".yml") and not path.name.startswith(".")
+        )
     except OSError as error:
         raise errors.ConfigError(
             f"the folder of object types {place} cannot be read: {error.strerror}",
@@ -72,8 +76,9 @@ def load(folder: Path | None = None) -> Catalogue:
     types = [(path, one) for path, one in read if one is not None]
     problems += _clashes(types)
     if problems:
+        first = str(problems[0]).partition("\n")[0]
         raise errors.ConfigError(
-            f"the object types in {place} have {len(problems)} fault(s): {problems[0]}",
+            f"the object types in {place} have {len(problems)} fault(s): {first}",
             remedy="correct what each fault names",
             problems=tuple(problems),
         )
@@ -82,16 +87,10 @@ def load(folder: Path | None = None) -> Catalogue:
 
 def _read(path: Path, problems: list[errors.Problem]) -> ObjectType | None:
     """The type in one file, or None with its faults added to `problems`."""
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
-        message = error.problem or "this is not YAML"
-        problems.append(errors.Problem(file=str(path), line=line, column=column, message=message))
-        return None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problems.append(errors.Problem(file=str(path), message=f"cannot be read: {error}"))
+    text = document.text_of(path, name=str(path))
+    node = text if not isinstance(text, str) else document.composed(text, name=str(path))
+    if isinstance(node, errors.Problem):
+        problems.append(node)
         return None
     reader = _Reader(file=str(path))
     found = reader.object_type(node)

@@ -8,8 +8,9 @@ import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
+from noggin_mp.domain.object_types import Catalogue
 from noggin_mp.settings import notifying, policies, texts, values
 from noggin_mp.settings.section import Section, absent
 from noggin_mp.settings.texts import (
@@ -242,6 +243,19 @@ class Settings(Section):
     timezone: Zone = Field(
         "Australia/Perth", description="Zone of the dates in records: their local day counts."
     )
+
+    _types: Catalogue | None = PrivateAttr(None)
+
+    @property
+    def types(self) -> Catalogue | None:
+        """The object types that were read together with these settings, if they were."""
+        return self._types
+
+    def with_types(self, types: Catalogue | None) -> "Settings":
+        """The same settings, carrying these object types."""
+        made = self.model_copy()
+        made._types = types
+        return made
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:

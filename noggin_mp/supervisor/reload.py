@@ -210,7 +210,8 @@ class Reloads:
         self._rollout = rollout.begin(self._fleet, way, rules=self._rules(found.settings), now=now)
         self._note(State.APPLYING)
         if not rolled:
-            body = {"version": self._rollout.generation, "settings": found.settings}
+            told = found.settings.with_types(None)  # they have them, and they are large
+            body = {"version": self._rollout.generation, "settings": told}
             self._crew.order_all(child.Order(name=child.SETTINGS, body=body))
 
     def _advance(self, going: rollout.Rollout, now: float) -> None:

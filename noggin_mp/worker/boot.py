@@ -18,7 +18,7 @@ from noggin_mp.domain.child import ChildContext
 from noggin_mp.domain.object_types import Catalogue
 from noggin_mp.gateway import http, media
 from noggin_mp.observe import logs, metrics, session_log
-from noggin_mp.settings import object_types
+from noggin_mp.settings import catalogue
 from noggin_mp.settings.schema import Settings
 from noggin_mp.store import breaker, dsn, fleet, place, queue, session
 from noggin_mp.worker import (
@@ -151,12 +151,12 @@ def _build(
     where: place.Place,
     stopped: threading.Event,
 ) -> Parts:
-    catalogue = object_types.load(settings.object_types)
+    types = catalogue.of(settings)
     meters = metrics.Metrics(
         slot=str(holder.slot),
         directory=context.metrics_dir,
         host=settings.api.host,
-        types=catalogue.by_code,
+        types=types.by_code,
     )
     tokens = credentials.TokenSource(settings)
     inbox: queues.SimpleQueue[Any] = queues.SimpleQueue()
@@ -171,7 +171,7 @@ def _build(
         gate=doors,
         tokens=tokens,
         decide=decide,
-        carrier=_job(settings, holder, pool, client, doors, meters, catalogue),
+        carrier=_job(settings, holder, pool, client, doors, meters, types),
         ledger=held,
         buffer=settling.Buffer(
             pool=pool,
@@ -193,7 +193,7 @@ def _build(
             gate=doors,
             client=client,
             pool=pool,
-            catalogue=catalogue,
+            catalogue=types,
             meters=meters,
             stopping=lambda: stopped.is_set() or context.stopping(),
         ),
@@ -273,7 +273,7 @@ def _job(
     client: http.Client,
     doors: gate.Gate,
     meters: metrics.Metrics,
-    catalogue: Catalogue,
+    types: Catalogue,
 ) -> job.Job:
     fetcher = fetch.Fetcher(
         gate=doors,
@@ -286,7 +286,7 @@ def _job(
     )
     return job.Job(
         fetcher=fetcher,
-        catalogue=catalogue,
+        catalogue=types,
         pool=pool,
         rules=tuning.job_rules(settings),
         worker_id=holder.worker_id,

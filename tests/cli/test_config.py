@@ -55,6 +55,18 @@ def test_check_tells_every_fault_when_the_file_is_wrong(run: Run) -> None:
     ]
 
 
+def test_check_tells_the_faults_of_object_types_with_their_place(run: Run) -> None:
+    Path("n.yaml").write_text("object_types: types\n", encoding="utf-8")
+
+    code, _, err = run("-c", "n.yaml", "config", "check")
+    assert (code, err.startswith("noggin-mp: n.yaml:1:15: the folder of object types")) == (3, True)
+
+    Path("types").mkdir()
+    Path("types/a.yaml").write_text("code: A\nfields: [\n", encoding="utf-8")
+    code, _, err = run("-c", "n.yaml", "config", "check")
+    assert (code, "types/a.yaml:3:1: is not valid YAML" in err) == (3, True)
+
+
 def test_check_tells_every_fault_as_json_when_asked(run: Run) -> None:
     Path("n.yaml").write_text(BAD, encoding="utf-8")
 

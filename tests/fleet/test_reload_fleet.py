@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from noggin_mp.settings import object_types
 from tests.support import fleet, hosts, reloads, truth, wait
 
 WORK = ["--latency-ms", "40-60", "--missing", "0"]
@@ -115,3 +117,37 @@ def test_rolled_keys_replace_one_worker_after_another(tmp_path: Path, migrated: 
     texts = [len(list((tmp_path / name).rglob("*.txt"))) for name in ("output", "second")]
     assert min(texts) > 0
     assert sum(texts) == hosts.done(site)
+
+
+@pytest.mark.slow
+def test_object_types_are_those_of_the_last_reload_whatever_becomes_of_their_files(
+    tmp_path: Path, migrated: str
+) -> None:
+    types = tmp_path / "types"
+    shutil.copytree(object_types.default_folder(), types)
+    with at_work(tmp_path, migrated, tips=600) as (site, _):
+        site.settings["object_types"] = str(types)
+        site.write()
+        assert reloads.hup(site)["outcome"] == "applied"
+        before = reloads.running(site, 2)
+        good = (types / "so.yaml").read_text()
+        (types / "so.yaml").write_text(f"{good}fields: [\n")
+
+        last = reloads.hup(site)
+        assert last["outcome"] == "invalid"
+        assert last["error"].startswith(f"{types}/so.yaml:{good.count(chr(10)) + 2}:1: ")
+        assert site.run("config", "check").returncode == 3
+        os.kill(before[0], signal.SIGKILL)
+        wait.until(
+            lambda: fleet.workers(site).get(0, before[0]) != before[0],
+            timeout_s=30,
+            what="a successor",
+        )
+        after = reloads.running(site, 2)
+        hosts.progress(site, 5)
+
+        (types / "so.yaml").write_text(good.replace("name: ", "name: Our "))
+        last = reloads.hup(site)
+        assert (last["outcome"], last["changed"]) == ("applied", ["object_types.files"])
+        assert not set(after.values()) & set(reloads.running(site, 2).values())
+        assert reloads.hup(site)["outcome"] == "unchanged"

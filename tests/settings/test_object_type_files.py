@@ -1,6 +1,8 @@
 """Object types from YAML: the shipped six, a seventh, every mistake with its line."""
 
 import json
+import os
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -210,3 +212,31 @@ def test_views_migration_equals_what_the_yaml_generates() -> None:
 def test_views_refuse_an_unknown_code(tmp_path: Path) -> None:
     with pytest.raises(errors.ConfigError, match="no object type 'XX'"):
         views.main([str(write(tmp_path, SEVENTH)), "XX"])
+
+
+def test_load_passes_over_what_an_editor_hides_beside_the_files(tmp_path: Path) -> None:
+    write(tmp_path, SEVENTH)
+    (tmp_path / ".#tyr.yaml").symlink_to("somebody@somewhere.1234")
+
+    assert list(object_types.load(tmp_path).by_code) == ["TYR"]
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (os.mkfifo, "is a pipe into which nobody writes"),
+        (lambda file: file.symlink_to("/dev/zero"), "larger than 1 MiB"),
+        (lambda file: file.write_text("fields: " + "[" * 5000), "nested too deeply"),
+        (lambda file: file.write_bytes(b"code: \xff"), "byte 0xff is not UTF-8"),
+        (lambda file: file.mkdir(), "is a directory"),
+        (lambda file: file.symlink_to(file), "cannot be read"),
+    ],
+)
+def test_load_refuses_what_is_no_file_of_a_person(
+    make: Callable[[Path], object], told: str, tmp_path: Path
+) -> None:
+    make(tmp_path / "tyr.yaml")
+
+    [(_, said)] = problems(tmp_path)
+
+    assert told in said

@@ -1,8 +1,12 @@
 """What differs between two configurations, and what a reload would do about each key."""
 
+import pickle
+from pathlib import Path
+
 import pytest
 
-from noggin_mp.settings import diff, liveness, schema, tree
+from noggin_mp.domain import errors
+from noggin_mp.settings import catalogue, diff, liveness, object_types, schema, tree
 from noggin_mp.settings.document import KeyPath
 from noggin_mp.settings.liveness import Liveness
 
@@ -84,6 +88,34 @@ def test_a_layer_that_names_a_key_differs_from_one_that_inherits_it() -> None:
     assert [str(one) for one in changed(named, {})] == [
         "breaker.hosts.h.x.fail_max: 3 -> (inherited) (live)"
     ]
+
+
+def test_what_the_files_of_object_types_say_is_part_of_the_configuration(tmp_path: Path) -> None:
+    shipped = object_types.default_folder() / "lcd.yaml"
+    file = tmp_path / "lcd.yaml"
+
+    def facts(text: str) -> diff.Facts:
+        file.write_text(text)
+        settings = schema.Settings.model_validate({"object_types": str(tmp_path)})
+        return diff.facts(catalogue.read(settings), salt="s")
+
+    before = facts(shipped.read_text())
+    assert not diff.changes(before, facts("# the same\n" + shipped.read_text()))
+    [change] = diff.changes(before, facts(shipped.read_text().replace("code: LCD", "code: LCE")))
+    assert (change.key, change.how) == ("object_types.files", Liveness.ROLLED)
+    assert change.old != change.new
+
+
+def test_settings_keep_the_types_they_were_read_with(tmp_path: Path) -> None:
+    (tmp_path / "lcd.yaml").write_text((object_types.default_folder() / "lcd.yaml").read_text())
+    settings = catalogue.read(schema.Settings.model_validate({"object_types": str(tmp_path)}))
+    (tmp_path / "lcd.yaml").write_text("fields: [")
+
+    carried = pickle.loads(pickle.dumps(settings.model_copy(update={"timezone": "UTC"})))  # noqa: S301 - our own
+
+    assert list(catalogue.of(carried).by_code) == ["LCD"]
+    with pytest.raises(errors.ConfigError):
+        catalogue.of(carried.with_types(None))
 
 
 def test_nothing_differs_when_only_the_writing_does() -> None:
