@@ -7,7 +7,7 @@ and `2025-01-01` would otherwise turn into something nobody wrote.
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -17,6 +17,7 @@ from noggin_mp.settings import excerpt, file_bytes
 KeyPath = tuple[str | int, ...]
 MAX_NODES = 20_000
 MAX_DEPTH = 32
+_MOST_CHARS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,9 @@ class Place:
     column: int | None = None
 
     def problem(self, message: str, remedy: str = "") -> errors.Problem:
-        """A problem at this place."""
+        """A problem at this place; nobody reads a message longer than a paragraph."""
+        if len(message) > _MOST_CHARS:
+            message = f"{message[:_MOST_CHARS]}..."
         return errors.Problem(
             file=self.file, line=self.line, column=self.column, message=message, remedy=remedy
         )
@@ -45,6 +48,8 @@ class Document:
     keys: dict[KeyPath, Place] = field(default_factory=dict)
     places: dict[KeyPath, Place] = field(default_factory=dict)
     problems: list[errors.Problem] = field(default_factory=list)
+    broken: set[KeyPath] = field(default_factory=set)
+    """Keys left out of `data` because what stands behind them is no value."""
     empty: bool = False
     text: str = ""
 
@@ -172,6 +177,17 @@ def _not_utf8(name: str, raw: bytes, at: int) -> errors.Problem:
     )
 
 
+def _says_something(value: Any) -> bool:
+    """False for sections, and sections of sections, in which nothing is written."""
+    if isinstance(value, dict):
+        return any(_says_something(item) for item in value.values())
+    return value is not None
+
+
+_BROKEN: Final = object()
+"""Stands for a value whose own fault is told; whoever holds it leaves it out."""
+
+
 class _Builder:
     """Turns YAML nodes into plain data, noting places and faults."""
 
@@ -186,6 +202,9 @@ class _Builder:
         data = self._value(node, ())
         if isinstance(data, dict):
             self._document.data = data
+            self._document.empty = not (self._document.problems or _says_something(data))
+        elif data is _BROKEN:
+            pass  # told
         elif data is None:
             self._document.empty = not self._document.problems
         else:
@@ -204,17 +223,18 @@ class _Builder:
         if self._count > MAX_NODES:
             if self._count == MAX_NODES + 1:
                 self._fault(node, "the file holds too many values (aliases of aliases?)")
-            return None
+            return _BROKEN
         self._document.places[path] = self._place(node)
         if id(node) in self._open:
             self._fault(node, "an alias refers to the very value it stands in")
-            return None
+            return _BROKEN
         self._open.add(id(node))
         try:
             if isinstance(node, yaml.MappingNode):
                 return self._mapping(node, path)
             if isinstance(node, yaml.SequenceNode):
-                return [self._value(item, (*path, at)) for at, item in enumerate(node.value)]
+                items = [self._value(item, (*path, at)) for at, item in enumerate(node.value)]
+                return _BROKEN if _BROKEN in items else items
             return self._scalar(node)
         finally:
             self._open.discard(id(node))
@@ -240,7 +260,9 @@ class _Builder:
             else:
                 self._document.keys[here] = self._place(key)
                 made[name] = self._value(value, here)
-        return made
+                if made[name] is _BROKEN:
+                    self._document.broken.add(here)
+        return {name: value for name, value in made.items() if value is not _BROKEN}
 
     def _scalar(self, node: yaml.Node) -> Any:
         kind = str(node.tag).removeprefix("tag:yaml.org,2002:")
@@ -248,7 +270,7 @@ class _Builder:
         if kind == "str":
             if not _is_text(text):
                 self._fault(node, "holds half of a character (\\ud800 to \\udfff)")
-                return None
+                return _BROKEN
             return text
         if kind == "null":
             return None
@@ -261,6 +283,6 @@ class _Builder:
                 return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         except (KeyError, ValueError):
             self._fault(node, f"is marked as {kind} but is none")
-            return None
+            return _BROKEN
         self._fault(node, "tags (!...) are not supported", "put the value in quotes")
-        return None
+        return _BROKEN

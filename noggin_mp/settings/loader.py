@@ -159,7 +159,7 @@ def _validated(
     problems = [*whole.problems, *expansion.problems, *forms.problems]
     settings, refused, dropped = _settings(data, places)
     problems += refused
-    unsure = {*expansion.dropped, *dropped}
+    unsure = {*whole.broken, *expansion.dropped, *dropped}
     for keys, message, remedy in checks.complaints(settings, lambda p: places.given(p) is not None):
         if not any(_touches(key, unsure) for key in keys):
             problems.append(places.first_given(keys).problem(message, remedy))

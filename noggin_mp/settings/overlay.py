@@ -11,6 +11,7 @@ def merged(documents: list[Document]) -> Document:
     whole = Document(empty=all(one.empty for one in documents))
     for one in documents:
         whole.problems += one.problems
+        whole.broken |= one.broken
         whole.data = _overlaid(whole.data, one.data, (), whole, one)
     return whole
 

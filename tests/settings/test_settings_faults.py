@@ -138,6 +138,9 @@ CORPUS = [
     Wrong("control_character", "api:\n  namespace: a\x07b\n", 2, 15, "U+0007 is not allowed"),
     Wrong("tag", "api:\n  namespace: !secret a\n", 2, 14, "tags (!...) are not supported"),
     Wrong("list_key", "? [a]\n: b\n", 1, 3, "a key must be a word"),
+    Wrong("tag_on_a_number", "fleet:\n  workers: !!int four\n", 2, 12, "is marked as int"),
+    Wrong("tag_in_a_list", "attachments:\n  hashes: [!x sha256]\n", 2, 12, "tags (!...)"),
+    Wrong("tag_beside_a_rule", "queue: {lease_s: !x 9}\n", 1, 18, "tags (!...)"),
     Wrong("top_list", "- a\n", 1, 1, "must be a mapping of sections"),
     Wrong("recursive", "api: &a\n  namespace: *a\n", 1, 6, "refers to the very value"),
 ]  # fmt: skip
@@ -204,6 +207,17 @@ def test_read_tells_that_the_working_directory_is_gone(
     assert "paths.output is relative, and the working directory is gone" in str(
         caught.value.problems
     )
+
+
+def test_read_cuts_a_message_that_would_fill_the_log(tmp_path: Path) -> None:
+    file = tmp_path / "noggin.yaml"
+    file.write_text(f"? {'k' * 50_000}\n: 1\n")
+
+    with pytest.raises(errors.ConfigError) as caught:
+        loader.load(file, env={})
+
+    assert 'unknown key "kkk' in str(caught.value)
+    assert len(str(caught.value)) < 1000
 
 
 def test_read_tells_thousands_of_faults_and_looks_for_remedies_for_the_first(

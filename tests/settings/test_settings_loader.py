@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from noggin_mp.domain import errors
-from noggin_mp.settings import effective, loader, schema
+from noggin_mp.settings import document, effective, loader, schema
 
 MINIMAL = """\
 database:
@@ -205,6 +205,20 @@ def test_load_lays_drop_ins_over_the_file_when_there_are_some(here: Path) -> Non
     assert [one.name for one in loaded.files] == ["n.yaml", "10.yaml", "20.yaml"]
     origin = loaded.origins["queue", "batch"]
     assert (Path(origin.file).name, origin.line, origin.column) == ("20.yaml", 1, 16)
+
+
+@pytest.mark.parametrize(
+    ("text", "empty"),
+    [
+        ("{}", True),
+        ("api:\nfleet: {}\n", True),
+        ("breaker: {hosts: {h.x: {roles: {api: }}}}\n", True),
+        ("attachments: {hashes: []}\n", False),
+        ("api: {token: ''}\n", False),
+    ],
+)
+def test_a_file_is_empty_when_no_value_is_written_in_it(here: Path, text: str, empty: bool) -> None:
+    assert document.parse(text, name="n").empty is empty
 
 
 def test_load_names_the_drop_in_when_the_fault_is_there(here: Path) -> None:

@@ -110,6 +110,11 @@ def _laughs() -> str:
     return "\n".join(rows) + "\n"
 
 
+def _doubling(steps: int) -> str:
+    keys = [f"  k{n}: '${{log.k{n + 1}}}${{log.k{n + 1}}}'" for n in range(steps)]
+    return "\n".join(["log:", *keys, f"  k{steps}: x", ""])
+
+
 SYNTAX: list[Case] = [
     ("unclosed quote", yaml('log: {level: "info}\n'), "in what began at line 10"),
     ("colon in a value", yaml("timezone: a: b\n"), "a value with ': ' in it needs quotes"),
@@ -132,6 +137,7 @@ SYNTAX: list[Case] = [
     ("deep lists", yaml("object_types: " + "[" * 5000 + "\n"), "nested too deeply"),
     ("deep maps", yaml("log: " + "{a: " * 200 + "1" + "}" * 200 + "\n"), "nested too deeply"),
     ("ten megabytes", yaml("# " + "x" * 10_000_000 + "\n"), "larger than 1 MiB"),
+    ("a log for a configuration", yaml("".join(f"k{n}: 1\n" for n in range(9000))), "and 8990"),
     ("too many keys", yaml("".join(f"k{n}: 1\n" for n in range(30_000))), "too many values"),
     ("aliases of aliases", yaml(_laughs()), "too many values"),
     ("alias of itself", yaml("log: &self {level: *self}\n"), "refers to the very value"),
@@ -168,6 +174,10 @@ VALUES: list[Case] = [
     ("not a number", yaml("log: {max_age_s: .nan}\n"), "finite"),
     ("overflow", yaml("log: {max_age_s: 1e999}\n"), "finite"),
     ("huge integer", yaml("log: {keep: 1" + "0" * 5000 + "}\n"), "noggin.yaml:10:"),
+    ("more than a float holds", yaml(f"log: {{max_age_s: 1{'0' * 400}}}\n"), "finite"),
+    ("size beyond sizes", put("attachments.max_bytes", "9" * 400 + " GB"), "finite"),
+    ("home of nobody", put("paths.input", "~nobody-of-that-name/x"), "no home folder"),
+    ("URL for a rate", put("pacing.defaults.rate", "https://u:swordfish@h"), "is no rate"),
     ("null for a number", put("fleet.workers", None), "fleet.workers"),
     ("list for a number", put("fleet.workers", [4]), "must be a whole number"),
     ("map for a number", put("fleet.workers", {"a": 1}), "must be a whole number"),
@@ -202,6 +212,8 @@ REFERENCES: list[Case] = [
     ("reference to a section", put("timezone", "${fleet}"), "whole section"),
     ("open reference", put("timezone", "${fleet.host"), "is not closed"),
     ("empty reference", put("timezone", "${}"), "neither an environment variable nor a key"),
+    ("references that double", yaml(_doubling(40)), "grow too large"),
+    ("defaults in defaults", put("timezone", "${A:-" * 99 + "x" + "}" * 99), "more than 32"),
     ("wrong type by reference", put("fleet.threads", "${api.namespace}"), "fleet.threads"),
 ]  # fmt: skip
 
@@ -220,6 +232,8 @@ FILES: list[Case] = [
     ("empty file", only(""), "nothing is written in it"),
     ("only comments", only("# all gone\n\n"), "nothing is written in it"),
     ("only null", only("~\n"), "nothing is written in it"),
+    ("empty map", only("{}\n"), "nothing is written in it"),
+    ("empty sections", only("fleet:\napi: {}\nbreaker: {defaults: }\n"), "nothing is written"),
     ("file is gone", instead(lambda file: None), "there is no such file"),
     ("directory", instead(lambda file: file.mkdir()), "is a directory"),
     ("dangling link", instead(lambda file: file.symlink_to("nowhere")), "no such file"),
