@@ -83,7 +83,9 @@ def read(
         return _validated(Document(empty=True), file=None, files=(), env=env, options=options)
     folder = file.parent / "conf.d"
     try:
-        drop_ins = sorted(one for one in folder.iterdir() if one.suffix == ".yaml")
+        # Without what editors hide there while they are at work (.#50-rates.yaml).
+        found = (one for one in folder.iterdir() if not one.name.startswith("."))
+        drop_ins = sorted(one for one in found if one.suffix == ".yaml")
     except FileNotFoundError:
         drop_ins = []
     except OSError as error:

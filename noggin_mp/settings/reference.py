@@ -23,7 +23,7 @@ Made from the schema by `noggin-mp config schema --markdown`; a test keeps the t
 The first of: `-c FILE`, the file that `NOGGIN_CONFIG` names, `config/noggin.yaml`,
 `/etc/noggin-mp/noggin.yaml`. With none of them everything is a default. Files in the folder
 `conf.d/` beside the file, `*.yaml` in name order, are laid over it key by key; a list is replaced
-whole.
+whole. Hidden files (`.#name.yaml`) are passed over.
 
 ## The language
 

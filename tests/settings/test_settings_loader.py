@@ -207,6 +207,14 @@ def test_load_lays_drop_ins_over_the_file_when_there_are_some(here: Path) -> Non
     assert (Path(origin.file).name, origin.line, origin.column) == ("20.yaml", 1, 16)
 
 
+def test_load_passes_over_what_an_editor_hides_among_the_drop_ins(here: Path) -> None:
+    file = write(here / "n.yaml", "queue: {batch: 1}\n")
+    write(here / "conf.d/20.yaml", "queue: {batch: 3}\n")
+    (here / "conf.d/.#20.yaml").symlink_to("somebody@somewhere.1234")
+
+    assert loader.load(file, env={}).queue.batch == 3
+
+
 @pytest.mark.parametrize(
     ("text", "empty"),
     [
