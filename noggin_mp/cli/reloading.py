@@ -1,6 +1,7 @@
 """How a fleet, or a process alone, reads its configuration again: files, environment, options."""
 
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,7 @@ def source(
     ctx: Context,
     adjust: Callable[["Settings"], "Settings"],
     *,
-    examine: "Callable[[Settings, bool], None]",
+    examine: "Callable[[Settings, Collection[str]], None]",
     pinned: Mapping[str, Any] = MappingProxyType({}),
 ) -> "contexts.Source":
     """Where this command's configuration comes from; `pinned` are keys that its options fix."""
@@ -96,7 +97,7 @@ def source(
 
     again = Rereading(ctx, adjust)
 
-    def tried(fresh: "Settings", rolled: bool) -> None:
+    def tried(fresh: "Settings", rolled: Collection[str]) -> None:
         try:
             examine(fresh, rolled)
         except errors.NogginError as error:
@@ -114,7 +115,7 @@ def source(
     )
 
 
-def examine_worker(fresh: "Settings", rolled: bool) -> None:
+def examine_worker(fresh: "Settings", rolled: Collection[str]) -> None:
     """Try what workers will need, in a process of its own: the token in any case.
 
     With `rolled` keys changed, also the output folder, the object types, the layout, the API's
@@ -139,11 +140,24 @@ def examine_worker(fresh: "Settings", rolled: bool) -> None:
         namespace=api.namespace,
         token=lambda: token,
     ).close()
+    if "api.base_url" in rolled:
+        _resolve(api.host)
     files.ensure_writable(fresh.paths.output)
     examine_database(fresh, rolled)
 
 
-def examine_database(fresh: "Settings", rolled: bool) -> None:
+def _resolve(host: str) -> None:
+    """Raises: ConfigError when nobody knows a machine of that name; no proxy could help."""
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError as error:
+        raise errors.ConfigError(
+            f"api.base_url: the host {host} is not found ({error.strerror or error})",
+            remedy="correct it, or see to the name service of this machine",
+        ) from error
+
+
+def examine_database(fresh: "Settings", rolled: Collection[str]) -> None:
     """Try the database, when it may be another one. Raises: DatabaseUnreachable, SchemaError."""
     if not rolled:
         return

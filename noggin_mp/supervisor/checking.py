@@ -128,7 +128,7 @@ def examine(
         for change in found:
             if change.how in refused:
                 _refuse(change, source)
-        source.examine(fresh, diff.whole(found) not in (None, diff.Liveness.LIVE))
+        source.examine(fresh, {one.key for one in found if one.how is not diff.Liveness.LIVE})
         return Finding(settings=fresh, changes=found, texts=dict(source.texts()))
     except errors.NogginError as error:
         problems = error.problems if isinstance(error, errors.ConfigError) else ()

@@ -4,7 +4,7 @@ import dataclasses
 import os
 import time
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from noggin_mp.settings import schema
 from noggin_mp.supervisor import children, kernel, orders
 
 
-def _fits(_fresh: schema.Settings, _rolled: bool) -> None:
+def _fits(_fresh: schema.Settings, _rolled: Collection[str]) -> None:
     """Any configuration that can be read will do."""
 
 
@@ -33,8 +33,9 @@ class Source:
 
     read: Callable[[], schema.Settings]
     """Reads and validates it. Raises: ConfigError."""
-    examine: Callable[[schema.Settings, bool], None] = _fits
-    """Tries, for `(fresh, rolled)`, what workers will need. Raises: NogginError."""
+    examine: Callable[[schema.Settings, Collection[str]], None] = _fits
+    """Tries, for `(fresh, rolled)`, what workers will need; `rolled` are the changed keys that need
+    new processes. Raises: NogginError."""
     origin: Callable[[str], str] = _nowhere
     """Where a key stands, as file:line:column; as last read in this process, like `texts`."""
     texts: Callable[[], Mapping[str, str]] = _no_texts

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
@@ -29,7 +29,7 @@ def raising(error: Exception) -> Callable[[], schema.Settings]:
 
 
 def test_examine_gives_settings_and_changes_when_all_is_well() -> None:
-    tried: list[bool] = []
+    tried: list[Collection[str]] = []
     found = checking.examine(
         OLD,
         source({"fleet": {"threads": 3}, "timezone": "UTC"},
@@ -38,7 +38,7 @@ def test_examine_gives_settings_and_changes_when_all_is_well() -> None:
 
     assert found.settings is not None
     assert [one.key for one in found.changes] == ["fleet.threads", "timezone"]
-    assert (found.error, dict(found.texts), tried) == ("", {"n": "t"}, [True])
+    assert (found.error, dict(found.texts), tried) == ("", {"n": "t"}, [{"timezone"}])
 
 
 @pytest.mark.parametrize(

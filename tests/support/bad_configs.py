@@ -257,6 +257,7 @@ FILES: list[Case] = [
     ("object types are nowhere", put("object_types", "/nowhere/types"), "/nowhere/types"),
     ("no server", put("database.dsn", "postgresql://u:swordfish@127.0.0.1:1/d"), "127.0.0.1"),
     ("no schema there", put("database.schema", "another_schema"), "another_schema"),
+    ("API nowhere", put("api.base_url", "http://no-such-host.invalid:80"), "is not found"),
     ("namespace for no header", put("api.namespace", "a b"), "cannot be sent in a header"),
     ("token command fails", put("api.token_command", "/nowhere/program"), "are both given"),
 ]  # fmt: skip
