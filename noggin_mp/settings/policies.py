@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from noggin_mp.domain import pacing, redaction
 from noggin_mp.settings import values
@@ -121,7 +121,7 @@ class BreakerHost(BreakerLayer):
 
 
 def _rate(value: Any) -> str | None:
-    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "off")):
+    if values.is_off(value):
         return None
     if not isinstance(value, str):
         values.refuse("must be a rate", 'write it like "10/s" or "10/s, 1000/h"')
@@ -135,7 +135,11 @@ def _rate(value: Any) -> str | None:
     return ", ".join(re.sub(r"\s+", "", part) for part in value.split(","))
 
 
-Rate = Annotated[str | None, BeforeValidator(_rate)]
+Rate = Annotated[
+    str | None,
+    BeforeValidator(_rate),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"enum": [False, None]}]}),
+]
 
 
 class PacingLayer(Section):

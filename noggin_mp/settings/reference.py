@@ -77,7 +77,7 @@ def json_schema() -> dict[str, Any]:
     for model in (made, *made["$defs"].values()):
         properties = model.get("properties", {})
         for key, takes in properties.items():
-            properties[key] = _or_expansion(takes)
+            properties[key] = _or_nothing(_or_expansion(takes))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": _TITLE}
 
 
@@ -89,6 +89,20 @@ def _or_expansion(takes: dict[str, Any]) -> dict[str, Any]:
         return takes
     rest = {key: value for key, value in takes.items() if key not in narrow}
     return rest | {"anyOf": [narrow, {"type": "string", "pattern": r"\$\{"}]}
+
+
+def _or_nothing(takes: dict[str, Any]) -> dict[str, Any]:
+    """What a key takes, or no value at all where that means the default: `fleet:`, `namespace:`."""
+    nothing = {"type": "null"}
+    if "$ref" in takes:
+        rest = {key: value for key, value in takes.items() if key != "$ref"}
+        return rest | {"anyOf": [{"$ref": takes["$ref"]}, nothing]}
+    if takes.get("type") == "object":
+        inner = {"anyOf": [takes["additionalProperties"], nothing]}
+        return takes | {"type": ["object", "null"], "additionalProperties": inner}
+    if takes.get("type") == "string" and takes.get("default") == "":
+        return takes | {"type": ["string", "null"]}
+    return takes
 
 
 def markdown() -> str:

@@ -148,7 +148,12 @@ MediaUrl = Annotated[Text, AfterValidator(_media_url)]
 HostLabel = Annotated[str, BeforeValidator(_host_label)]
 Layout = Annotated[Text, AfterValidator(_layout)]
 Checksums = AfterValidator(_checksums)
-Bind = Annotated[Text, AfterValidator(_bind)]
+Bind = Annotated[
+    Text,
+    BeforeValidator(lambda value: "off" if value is False else value),
+    AfterValidator(_bind),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"enum": [False, None]}]}),
+]
 Zone = Annotated[Text, AfterValidator(_zone)]
 Secret = Annotated[
     SecretStr | None,

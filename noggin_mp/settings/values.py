@@ -41,6 +41,8 @@ _WHOLE = re.compile(r"[-+]?\d[\d_]*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(b|[kmgt]i?b)", re.I)
+_SIZE_SCHEMA = r"^\s*\d+(\.\d+)?\s*([kKmMgGtT][iI]?)?[bB]\s*$"
+"""The same for a JSON Schema, whose patterns know no flags and match anywhere."""
 _UNIT = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12} | {
     "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40
 }  # fmt: skip
@@ -151,14 +153,23 @@ def _optional_path(value: Any) -> Path | None:
     return None if value is None or value == "" else _folder(value)
 
 
+def is_off(value: Any) -> bool:
+    """True for off, for nothing, and for false, which YAML 1.1 makes of a bare off."""
+    return (
+        value is None
+        or value is False
+        or (isinstance(value, str) and value.strip().lower() in ("off", ""))
+    )
+
+
 def _off_or_number(value: Any) -> float | None:
-    if value is None or (isinstance(value, str) and value.strip().lower() in ("off", "")):
+    if is_off(value):
         return None
     return _number(value)
 
 
 def _off_or_whole(value: Any) -> int | None:
-    if value is None or (isinstance(value, str) and value.strip().lower() in ("off", "")):
+    if is_off(value):
         return None
     return _whole(value)
 
@@ -193,15 +204,15 @@ OptionalPath = Annotated[
 OffOrNum = Annotated[
     float | None,
     BeforeValidator(_off_or_number),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["off", None]}]}),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["off", False, None]}]}),
 ]
 OffOrInt = Annotated[
     int | None,
     BeforeValidator(_off_or_whole),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"enum": ["off", None]}]}),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"enum": ["off", False, None]}]}),
 ]
 Size = Annotated[
     int,
     BeforeValidator(_size),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": _SIZE.pattern}]}),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": _SIZE_SCHEMA}]}),
 ]

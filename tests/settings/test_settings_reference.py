@@ -1,12 +1,17 @@
 """The shipped noggin.yaml, the reference page and the JSON Schema say what the schema says."""
 
+import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 
 import noggin_mp
 from noggin_mp import resources
+from noggin_mp.domain import errors
 from noggin_mp.settings import effective, loader, policies, reference, schema, tree
 
 SHIPPED = resources.folder("config") / "noggin.yaml"
@@ -80,3 +85,69 @@ def test_json_schema_allows_expansions_where_numbers_are_wanted() -> None:
 
     assert workers["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 512}
     assert workers["anyOf"][1]["type"] == "string"
+
+
+def fits(value: Any, rule: Any, defs: dict[str, Any]) -> bool:
+    """True when a value is valid by the part of JSON Schema that our schema is written in."""
+    if "$ref" in rule:
+        return fits(value, defs[rule["$ref"].rpartition("/")[2]], defs)
+    if "anyOf" in rule and not any(fits(value, one, defs) for one in rule["anyOf"]):
+        return False
+    if "enum" in rule and not any(
+        value == one and type(value) is type(one) for one in rule["enum"]
+    ):
+        return False
+    wanted = rule.get("type", [])
+    kinds = [wanted] if isinstance(wanted, str) else wanted
+    if kinds and not any(isinstance(value, KINDS[kind]) for kind in kinds):
+        return False
+    if isinstance(value, bool) and kinds and "boolean" not in kinds:
+        return False
+    if isinstance(value, str):
+        return re.search(rule.get("pattern", ""), value) is not None
+    if isinstance(value, int | float):
+        return rule.get("minimum", value) <= value <= rule.get("maximum", value)
+    if isinstance(value, list):
+        return all(fits(one, rule.get("items", {}), defs) for one in value)
+    known, more = rule.get("properties", {}), rule.get("additionalProperties", {})
+    return not isinstance(value, dict) or all(
+        fits(one, known.get(key, more), defs) if key in known or more is not False else False
+        for key, one in value.items()
+    )
+
+
+KINDS: dict[str, Any] = {
+    "integer": int, "number": (int, float), "string": str, "boolean": bool, "null": type(None),
+    "object": dict, "array": list,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        (SHIPPED.read_text(encoding="utf-8"), True),
+        ("attachments: {max_bytes: 500 MB, min_free_bytes: 1GiB}\nlog: {max_bytes: 1.5 gb}", True),
+        ("fleet:\napi: {namespace: , token: }\nbreaker: {defaults: , hosts: {h.x: }}", True),
+        ("pacing: {defaults: {rate: off, max_concurrent: off}}\nmonitor: {bind: off}", True),
+        ("breaker: {defaults: {slow_call_s: off, reset: 3}, hosts: {h: {roles: {media: }}}}", True),
+        ("fleet: {workers: '${N:-3}', threads: 3}\npacing: {hosts: {h: {rate: 10/s}}}", True),
+        ("attachments: {max_bytes: 5 apples}", False),
+        ("attachments: {max_bytes: x 500 MB}", False),
+        ("fleet: {workers: 0}", False),
+        ("fleet: {wokers: 1}", False),
+        ("breaker: {disabled: 1}", False),
+        ("breaker: {hosts: {h.x: {roles: {web: {}}}}}", False),
+    ],
+)
+def test_json_schema_and_loader_agree_on_what_is_valid(
+    text: str, valid: bool, tmp_path: Path
+) -> None:
+    made = reference.json_schema()
+    file = tmp_path / "n.yaml"
+    file.write_text(text, encoding="utf-8")
+
+    # Read as most programs do, by YAML 1.1: a bare off is false there.
+    assert fits(yaml.safe_load(text), made, made["$defs"]) is valid
+    refusal = contextlib.nullcontext() if valid else pytest.raises(errors.ConfigError)
+    with refusal:
+        loader.load(file, env={})
