@@ -1,4 +1,4 @@
-"""The bytes of one file of the configuration, whatever it turns out to be: bounded in every way."""
+"""The bytes of a file of the configuration, or of a secret: bounded in every way it can be."""
 
 import os
 import select
@@ -50,4 +50,4 @@ def _all(fd: int) -> bytes:
         raw += data
         if time.monotonic() > deadline:
             raise Unfit(f"was not read whole within {PIPE_S:g} s")
-    raise Unfit("is larger than 1 MiB, which no configuration is")
+    raise Unfit("is larger than 1 MiB")

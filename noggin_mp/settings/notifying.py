@@ -139,9 +139,9 @@ def secret(given: SecretStr | None, file: Any, name: str) -> str:
     if file is None:
         return ""
     try:
-        text: str = file.read_text("utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not text"
+        text = file_bytes.read(file).decode("utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError, file_bytes.Unfit) as error:
+        why = getattr(error, "strerror", None) or getattr(error, "message", "it is not text")
         raise errors.CredentialsError(
             f"{name} {file} cannot be read: {why}",
             remedy="create it with mode 0600 for the user the fleet runs as",

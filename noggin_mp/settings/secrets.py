@@ -73,7 +73,7 @@ def read_token(settings: Settings, *, env: Mapping[str, str] = os.environ) -> st
 
 def _from_file(file: Path) -> str:
     try:
-        text = file.read_text("utf-8-sig")
+        text = file_bytes.read(file).decode("utf-8-sig")
         if secret_files.is_open_to_all(file):
             told = f"{file} can be read by every user; {secret_files.closing(file)}"
             warnings.warn(OpenToken(told), stacklevel=3)
@@ -81,6 +81,10 @@ def _from_file(file: Path) -> str:
         raise errors.CredentialsError(
             f"the token file {file} does not exist",
             remedy="create it with mode 0600, holding only the token",
+        ) from None
+    except file_bytes.Unfit as error:
+        raise errors.CredentialsError(
+            f"the token file {file} {error.message}", remedy="it must hold only the token"
         ) from None
     except UnicodeDecodeError:
         raise errors.CredentialsError(

@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from noggin_mp.domain import errors
-from noggin_mp.settings import checks, schema, secret_files, secrets
+from noggin_mp.settings import checks, notifying, schema, secret_files, secrets
 
 
 def settings(**api: object) -> schema.Settings:
@@ -78,6 +78,24 @@ def test_read_token_says_what_to_do_when_the_file_is_unusable(
 def test_read_token_says_what_to_do_when_the_file_is_a_folder(tmp_path: Path) -> None:
     with pytest.raises(errors.CredentialsError, match="cannot be read"):
         secrets.read_token(settings(token_file=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (os.mkfifo, "is a pipe into which nobody writes"),
+        (lambda file: file.symlink_to("/dev/zero"), "is larger than 1 MiB"),
+        (lambda file: file.symlink_to("/dev/null"), "is empty"),
+    ],
+)
+def test_read_token_neither_waits_nor_grows_when_the_file_is_none(
+    make: Callable[[Path], object], told: str, tmp_path: Path
+) -> None:
+    make(tmp_path / "token")
+    with pytest.raises(errors.CredentialsError, match=told):
+        secrets.read_token(settings(token_file=str(tmp_path / "token")))
+    with pytest.raises(errors.CredentialsError):
+        notifying.secret(None, tmp_path / "token", "notify.email.password_file")
 
 
 @pytest.mark.parametrize("token", [None, "", "  "])
