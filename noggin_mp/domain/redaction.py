@@ -12,7 +12,9 @@ _PASSWORD = re.compile(
 )
 _BEARER = re.compile(r"\b(bearer)\s+[A-Za-z0-9._~+/=-]{8,}", re.I)
 _SECRET_NAME = re.compile(
-    r"(^|[_.\- ])(token|authorization|password|passwd|secret|credential|api_?key)s?$", re.I
+    r"(^|[_.\- ])(token|authorization|password|passwd|secret|credential|api_?key"
+    r"|webhook(_url)?)s?$",
+    re.I,
 )
 
 

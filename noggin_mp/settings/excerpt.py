@@ -10,7 +10,9 @@ import yaml
 from noggin_mp.domain import errors, redaction
 
 _KEY = re.compile(r"[\"']?([A-Za-z_][\w.-]*)[\"']?\s*:")
-_SECRET_KEY = re.compile(r"[\"']?\w*(token|password|secret|credential|dsn)\w*[\"']?\s*:\s*", re.I)
+_SECRET_KEY = re.compile(
+    r"[\"']?\w*(token|password|secret|credential|dsn|webhook)\w*[\"']?\s*:\s*", re.I
+)
 _HINTS = (
     ("mapping values are not allowed", "a value with ': ' in it needs quotes"),
     ("'\\t' that cannot start", "indent with spaces, not tabs"),

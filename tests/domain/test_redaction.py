@@ -29,6 +29,7 @@ def test_scrub_masks_secrets_and_nothing_else(text: str, expected: str) -> None:
     [
         ("token", True), ("api_token", True), ("Authorization", True), ("db-password", True),
         ("NOGGIN_TOKEN", True), ("tokens", True), ("credential", True), ("api_key", True),
+        ("webhook_url", True), ("SLACK_WEBHOOK_URL", True), ("webhook_url_file", False),
         ("token_file", False), ("tip", False), ("namespace", False), ("keyboard", False),
     ],
 )  # fmt: skip

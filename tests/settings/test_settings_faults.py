@@ -254,6 +254,10 @@ LEAKS = [
     "fleet:\n  workers: ${NOGGIN_TOKEN}\n",
     "api:\n  base_url: ${NOGGIN_TOKEN}\n",
     f"api:\n  token: {SECRET}\n  base_url: 'x${{api.token}}'\n",
+    f"notify:\n  slack:\n    webhook_url: https://hooks.x/{SECRET}: x\n",
+    f"notify:\n  slack: {{webhook_url: 'https://h/{SECRET}'}}\n"
+    "timezone: ${notify.slack.webhook_url}\n",
+    "timezone: ${SLACK_WEBHOOK_URL}\n",
     f"api:\n  token: {SECRET}\n  base_url: ${{api.token}}\n",
 ]
 
@@ -264,7 +268,7 @@ def test_read_never_shows_a_secret_when_the_file_is_wrong(text: str, tmp_path: P
     file.write_text(text, encoding="utf-8")
 
     with pytest.raises(errors.ConfigError) as caught:
-        loader.load(file, env={"NOGGIN_TOKEN": SECRET})
+        loader.load(file, env={"NOGGIN_TOKEN": SECRET, "SLACK_WEBHOOK_URL": SECRET})
 
     told = f"{caught.value} {caught.value!r} {caught.value.problems}"
     assert SECRET not in told
