@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
 from noggin_mp.domain import errors, notices
-from noggin_mp.settings import secret_files, values
+from noggin_mp.settings import file_bytes, secret_files, values
 from noggin_mp.settings.document import KeyPath
 from noggin_mp.settings.section import Section, absent
 from noggin_mp.settings.texts import Secret

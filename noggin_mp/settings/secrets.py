@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from noggin_mp.domain import errors, redaction
-from noggin_mp.settings import secret_files
+from noggin_mp.settings import file_bytes, secret_files
 from noggin_mp.settings.schema import Settings
 
 COMMAND_S: Final = 10.0
