@@ -61,11 +61,11 @@ def stop(ctx: Context) -> None:
 @pass_context
 def migrate(ctx: Context, dry_run: bool) -> None:
     """Bring the database's schema up to this program's; safe to run from several places at once."""
-    from noggin_mp.store import schema, session
+    from noggin_mp.store import pooler, schema, session
 
     name = ctx.settings.database.schema_name
     with session.connect(ctx.dsn(), schema=name, application_name=_APPLICATION) as connection:
-        session.check_pooler(connection)
+        pooler.check(connection)
         done = schema.migrate(connection, schema=name, dry_run=dry_run)
         version = schema.version(connection, name)
     listed = [{"version": step.version, "name": step.name, "file": step.file} for step in done]
@@ -125,7 +125,7 @@ def _psql(*, embedded: bool) -> str:
 
 
 def _status(ctx: Context) -> dict[str, Any]:
-    from noggin_mp.store import embedded, schema, session
+    from noggin_mp.store import embedded, pooler, schema, session
 
     settings = ctx.settings
     server = None if settings.database.dsn else embedded.status(settings.paths.state)
@@ -149,7 +149,7 @@ def _status(ctx: Context) -> dict[str, Any]:
             found["server_version"] = session.server_version(connection)
             found["data_directory"] = session.data_directory(connection)
             found["schema_version"] = schema.version(connection, name)
-            session.check_pooler(connection)
+            pooler.check(connection)
             schema.check(connection, name)
     except (errors.DatabaseUnreachable, errors.SchemaError, errors.ConfigError) as error:
         found["problem"] = str(error)

@@ -14,6 +14,7 @@ from noggin_mp.store import (
     dsn,
     embedded,
     fleet,
+    pooler,
     queue,
     records,
     schema,
@@ -94,7 +95,7 @@ class Doctor:
             return
         with self._session() as connection:
             try:
-                session.check_pooler(connection)
+                pooler.check(connection)
             except errors.ConfigError:
                 self._usable = False  # what follows would tell the same in other words
                 raise

@@ -161,12 +161,12 @@ def examine_database(fresh: "Settings", rolled: Collection[str]) -> None:
     """Try the database, when it may be another one. Raises: DatabaseUnreachable, SchemaError."""
     if not rolled:
         return
-    from noggin_mp.store import dsn, schema, session
+    from noggin_mp.store import dsn, pooler, schema, session
 
     where = dsn.resolve(fresh.database.dsn, fresh.paths.state, start=False)
     name = fresh.database.schema_name
     with session.connect(where, schema=name, application_name="noggin-mp reload") as connection:
-        session.check_pooler(connection)
+        pooler.check(connection)
         schema.check(connection, name)
 
 

@@ -220,12 +220,12 @@ def _check_database(settings: "Settings") -> dict[str, Any]:
 
     Raises: DatabaseUnreachable; SchemaError when the schema is older or newer than this program.
     """
-    from noggin_mp.store import dsn, schema, session
+    from noggin_mp.store import dsn, pooler, schema, session
 
     name, notes = settings.database.schema_name, []
     where = dsn.resolve(settings.database.dsn, settings.paths.state, start=True)
     with session.connect(where, schema=name, application_name=_APPLICATION) as connection:
-        session.check_pooler(connection)
+        pooler.check(connection)
         if schema.version(connection, name) == 0:
             applied = schema.migrate(connection, schema=name)
             notes.append(f"the database was empty: {len(applied)} migrations applied")

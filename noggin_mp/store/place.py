@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from noggin_mp.store import breaker, queue, schema, session
+from noggin_mp.store import breaker, pooler, queue, schema, session
 
 _STATEMENT_TIMEOUT_S: Final = 30.0
 
@@ -35,7 +35,7 @@ class Place:
         """
         connection = self.connect(purpose)
         try:
-            session.check_pooler(connection)
+            pooler.check(connection)
             schema.check(connection, self.schema_name)
         except BaseException:
             connection.close()

@@ -1,15 +1,14 @@
 """Sessions with Postgres: every connection of the program is opened, and set up, here."""
 
-import select
-import time
 from typing import Any, Final
 
 import psycopg
 import psycopg_pool
-from psycopg import conninfo, pq
+from psycopg import conninfo
 from psycopg.rows import TupleRow
 
 from noggin_mp.domain import errors
+from noggin_mp.store import wire
 
 Connection = psycopg.Connection[TupleRow]
 Pool = psycopg_pool.ConnectionPool[Connection]
@@ -33,8 +32,7 @@ _SERVER_KEEPALIVE: Final[dict[str, str]] = {
 }
 _SECRETS: Final = ("password", "sslpassword", "oauth_client_secret")
 _SQLSTATE_NO_DATABASE: Final = "3D000"
-_POOLER_ROUNDS: Final = 8
-_POOLER_WAIT_S: Final = 2.0
+_NO_SESSION: Final = "it gave us no session"
 
 
 def connect(
@@ -61,7 +59,7 @@ def connect(
     except psycopg.Error as error:
         raise unreachable(dsn, error) from None
     try:
-        _set_up(connection, schema, statement_timeout_s, force_custom_plan)
+        _set_up(connection, schema, statement_timeout_s, force_custom_plan, connect_timeout_s)
     except psycopg.Error as error:
         connection.close()
         raise unreachable(dsn, error) from None
@@ -93,7 +91,9 @@ def open_pool(
             **_arguments(dsn, application_name, connect_timeout_s),
             "autocommit": autocommit,
         },
-        configure=lambda c: _set_up(c, schema, statement_timeout_s, force_custom_plan),
+        configure=lambda c: _set_up(
+            c, schema, statement_timeout_s, force_custom_plan, connect_timeout_s
+        ),
         check=psycopg_pool.ConnectionPool.check_connection if checked else None,
         min_size=min_size,
         max_size=max_size,
@@ -171,6 +171,11 @@ def unreachable(dsn: str, error: psycopg.Error) -> errors.DatabaseUnreachable:
         reason = reason.replace(str(secret), "***")
     if error.sqlstate == _SQLSTATE_NO_DATABASE or "does not exist" in reason:
         remedy = "create it, or correct database.dsn"
+    elif _NO_SESSION in reason:
+        remedy = (
+            "behind a pooler raise its default_pool_size or run fewer workers;"
+            " without one see what holds the server up"
+        )
     elif "too many clients" in reason or "connection slots" in reason:
         remedy = "raise max_connections of the server or run fewer workers"
     else:
@@ -178,40 +183,6 @@ def unreachable(dsn: str, error: psycopg.Error) -> errors.DatabaseUnreachable:
     return errors.DatabaseUnreachable(
         f"the database at {place(dsn)} refused us or is down: {reason}", remedy=remedy
     )
-
-
-def check_pooler(connection: Connection) -> None:
-    """Nothing, when sessions are really sessions: LISTEN and session locks need that.
-
-    A direct connection is recognised by the process id Postgres gave it at start-up, which a
-    pooler replaces. Behind a pooler, a second connection tells the mode: two live sessions never
-    share a server process, and one session never changes it.
-
-    Raises: ConfigError behind a pooler in transaction or statement mode.
-    """
-    own = _backend(connection)
-    if own == connection.info.backend_pid:
-        return
-    other = psycopg.connect(
-        connection.info.dsn,
-        password=connection.info.password or None,
-        autocommit=True,
-        connect_timeout=CONNECT_TIMEOUT_S,
-    )
-    try:
-        for _ in range(_POOLER_ROUNDS):
-            theirs = _backend_within(other, _POOLER_WAIT_S)
-            if theirs is None:
-                # It waits for a server process although we use none: ours is reserved for us.
-                return
-            if theirs == own or _backend(connection) != own:
-                raise errors.ConfigError(
-                    "the database is reached through a pooler in transaction mode;"
-                    " LISTEN and session locks need a direct or session-pooled DSN",
-                    remedy="point database.dsn at Postgres itself, or set pool_mode = session",
-                )
-    finally:
-        other.close()
 
 
 def _splits_password(dsn: str) -> bool:
@@ -243,7 +214,11 @@ def _arguments(dsn: str, application_name: str, connect_timeout_s: int) -> dict[
 
 
 def _set_up(
-    connection: Connection, schema: str, statement_timeout_s: float, force_custom_plan: bool
+    connection: Connection,
+    schema: str,
+    statement_timeout_s: float,
+    force_custom_plan: bool,
+    within_s: float,
 ) -> None:
     wanted = {
         "search_path": f"{schema}, public",
@@ -253,13 +228,10 @@ def _set_up(
     }
     if force_custom_plan:
         wanted["plan_cache_mode"] = "force_custom_plan"
-    names, values = list(wanted), list(wanted.values())
-    connection.execute(
-        "SELECT set_config(n, v, false) FROM unnest(%s::text[], %s::text[]) AS s (n, v)",
-        (names, values),
-    )
-    if not connection.autocommit:
-        connection.commit()
+    # A pooler lets anybody in, and then keeps him waiting for a session: bounded like connecting.
+    if wire.set_config(connection, wanted, within_s=within_s) is None:
+        connection.close()
+        raise psycopg.errors.ConnectionTimeout(f"{_NO_SESSION} within {within_s:g} s")
 
 
 def _reason(error: psycopg.Error) -> str:
@@ -274,27 +246,3 @@ def _reason(error: psycopg.Error) -> str:
     for mark in ("failed: ", "FATAL: "):
         line = line.rpartition(mark)[2].strip() if mark in line else line
     return line.rstrip(".")
-
-
-def _backend(connection: Connection) -> int:
-    row = connection.execute("SELECT pg_backend_pid()").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def _backend_within(connection: Connection, timeout_s: float) -> int | None:
-    """The server process serving `connection`, or None when none is free for so long."""
-    wire = connection.pgconn
-    wire.send_query(b"SELECT pg_backend_pid()")
-    deadline = time.monotonic() + timeout_s
-    while wire.is_busy():
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([wire.socket], [], [], left)[0]:
-            return None
-        wire.consume_input()
-    result = wire.get_result()
-    while wire.get_result() is not None:
-        pass
-    if result is None or result.status != pq.ExecStatus.TUPLES_OK:
-        return None
-    return int(result.get_value(0, 0) or b"0")

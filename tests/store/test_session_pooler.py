@@ -4,13 +4,13 @@ import psycopg
 import pytest
 
 from noggin_mp.domain import errors
-from noggin_mp.store import session
+from noggin_mp.store import pooler, session
 from tests.support.pooler import needs_pgbouncer, pooled
 
 
 def check(dsn: str) -> None:
     with session.connect(dsn, schema="noggin_schema", application_name="tests") as connection:
-        session.check_pooler(connection)
+        pooler.check(connection)
 
 
 def test_check_pooler_passes_when_connection_is_direct(database: str) -> None:
@@ -38,6 +38,32 @@ def test_check_pooler_refuses_when_pooler_shares_sessions(database: str, extra: 
     ):
         check(dsn)
     assert caught.value.exit_code == 3
+
+
+@needs_pgbouncer
+def test_check_pooler_names_the_mode_when_pooler_knows_no_transactions(database: str) -> None:
+    with (
+        pooled(database, "statement") as dsn,
+        pytest.raises(errors.ConfigError, match="through a pooler in statement mode"),
+    ):
+        check(dsn)
+
+
+@needs_pgbouncer
+def test_connect_gives_up_when_the_pooler_has_no_session_left(database: str) -> None:
+    def connect() -> session.Connection:
+        return session.connect(
+            dsn, schema="noggin_schema", application_name="tests", connect_timeout_s=2
+        )
+
+    with pooled(database, "session", "default_pool_size = 1") as dsn:
+        with connect() as first:
+            with pytest.raises(errors.DatabaseUnreachable) as caught:
+                connect()
+            assert first.execute("SELECT 1").fetchone() == (1,)
+        assert "gave us no session within 2 s" in str(caught.value)
+        assert "raise its default_pool_size" in str(caught.value)
+        connect().close()
 
 
 @needs_pgbouncer
