@@ -19,7 +19,8 @@ def opened(
     `start` starts an embedded server that is down; `create` makes the schema in a database that has
     none, so that the first import needs no preparation; an old schema is never changed by the way.
 
-    Raises: DatabaseUnreachable; SchemaError when the schema is not this program's.
+    Raises: DatabaseUnreachable; SchemaError when the schema is not this program's; ConfigError
+    behind a pooler that knows no transactions.
     """
     name = ctx.essentials.schema_name
     dsn = ctx.dsn(start=start)
@@ -29,6 +30,8 @@ def opened(
         application_name=f"noggin-mp/{verb}",
         statement_timeout_s=timeout_s,
     )
+    # A pooler in transaction mode would look for what we prepared in other sessions.
+    connection.prepare_threshold = None
     with contextlib.closing(connection):
         if create and schema.version(connection, name) == 0:
             schema.migrate(connection, schema=name)

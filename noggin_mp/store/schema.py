@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from noggin_mp.domain import errors
-from noggin_mp.store import migrations, session
+from noggin_mp.store import migrations, pooler, session
 
 # One number per database: two programs that migrate it take turns, whatever their schema.
 _LOCK: Final = 0x6E6F6767696E  # "noggin"
@@ -147,6 +147,8 @@ def _applied(connection: session.Connection, schema: str) -> dict[int, str]:
             if not _table_exists(connection, schema):
                 return {}
             return dict(connection.execute(query.format(sql.Identifier(schema))).fetchall())
+    except psycopg.errors.ProtocolViolation:  # the first transaction on a session: none is known
+        raise pooler.refusal("statement") from None
     except psycopg.errors.InsufficientPrivilege as error:
         role = _role(connection)
         raise _not_permitted(
