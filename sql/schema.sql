@@ -849,17 +849,29 @@ CREATE FUNCTION noggin_schema.fleet_request(verb text, workers integer DEFAULT N
 #variable_conflict use_column
 DECLARE
     v_known text := (SELECT string_agg(h.host, ', ' ORDER BY h.host) FROM fleet_hosts h);
+    v_refused text;
     v_id bigint;
 BEGIN
     IF fleet_request.host IS NOT NULL
        AND NOT EXISTS (SELECT FROM fleet_hosts h WHERE h.host = fleet_request.host) THEN
-        RAISE EXCEPTION 'no host called % has ever signed in; known: %', fleet_request.host, coalesce(v_known, 'none')
-            USING ERRCODE = 'invalid_parameter_value';
+        v_refused := format('no host called %s has ever signed in; known: %s',
+                            fleet_request.host, coalesce(v_known, 'none'));
+    ELSIF (fleet_request.verb IN ('drain', 'scale', 'reload')) IS NOT TRUE THEN
+        v_refused := format('there is no request %s; known: drain, scale, reload',
+                            coalesce(fleet_request.verb, 'null'));
+    ELSIF fleet_request.verb = 'scale' AND (fleet_request.workers BETWEEN 1 AND 512) IS NOT TRUE THEN
+        v_refused := format('workers must be 1 to 512, not %s', coalesce(fleet_request.workers::text, 'null'));
+    ELSIF (fleet_request.seconds > 0 AND fleet_request.seconds <= 366 * 86400) IS NOT TRUE THEN
+        v_refused := format('seconds must be more than 0 and at most 31622400, not %s',
+                            coalesce(fleet_request.seconds::text, 'null'));
+    END IF;
+    IF v_refused IS NOT NULL THEN
+        RAISE EXCEPTION '%', v_refused USING ERRCODE = 'invalid_parameter_value';
     END IF;
     INSERT INTO fleet_requests (verb, args, host, who, reason, expires_at)
     VALUES (fleet_request.verb,
             CASE WHEN fleet_request.workers IS NULL THEN '{}' ELSE jsonb_build_object('workers', fleet_request.workers) END,
-            fleet_request.host, fleet_request.who, coalesce(fleet_request.reason, ''),
+            fleet_request.host, coalesce(fleet_request.who, session_user), coalesce(fleet_request.reason, ''),
             clock_timestamp() + make_interval(secs => fleet_request.seconds))
     RETURNING id INTO v_id;
     RETURN v_id;
@@ -1560,7 +1572,9 @@ CREATE TABLE noggin_schema.fleet_requests (
     reason text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     expires_at timestamp with time zone DEFAULT (clock_timestamp() + '00:02:00'::interval) NOT NULL,
+    CONSTRAINT fleet_requests_args CHECK ((jsonb_typeof(args) = 'object'::text)),
     CONSTRAINT fleet_requests_size CHECK (((verb <> 'scale'::text) OR (COALESCE((args ->> 'workers'::text), ''::text) ~ '^[1-9][0-9]{0,3}$'::text))),
+    CONSTRAINT fleet_requests_times CHECK ((isfinite(created_at) AND isfinite(expires_at) AND (expires_at <= (created_at + '367 days'::interval)))),
     CONSTRAINT fleet_requests_verb_known CHECK ((verb = ANY (ARRAY['drain'::text, 'scale'::text, 'reload'::text])))
 );
 

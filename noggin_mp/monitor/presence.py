@@ -26,6 +26,7 @@ _CLAIM_S: Final = 1.0
 _FROZEN_S: Final = 15.0
 _LAST_CALL_S: Final = 1.0
 _FOREIGN_BEATS: Final = 3
+_LONGEST_S: Final = 366 * 86_400.0
 _TOLD: Final = ("config_error", "config_version", "listening", "paused")
 
 Tell = Callable[[str, Mapping[str, object]], None]
@@ -153,8 +154,9 @@ class Presence:
         )
         assert self._tell is not None
         told = {"id": request.id, "verb": request.verb, "who": request.who[:100]}
-        workers = request.args.get("workers")
-        self._tell("request", {**told, "reason": request.reason[:300], "n": workers})
+        until = asked + min(request.expires_in_s, _LONGEST_S)
+        more = {"reason": request.reason[:300], "n": request.workers, "until": until}
+        self._tell("request", {**told, **more})
 
     def _refusal(self, request: requests.Request) -> tuple[bool, Mapping[str, Any]] | None:
         """The answer to a request that the supervisor need not hear of."""

@@ -15,6 +15,8 @@ CHANNEL: Final = "noggin_fleet"
 KEPT_DAYS: Final = 30
 """Requests, and hosts that are gone or stopped, are forgotten after so long."""
 
+_MOST_DIGITS: Final = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -27,6 +29,12 @@ class Request:
     reason: str
     expires_in_s: float
     late: bool
+
+    @property
+    def workers(self) -> int | None:
+        """How many workers are asked for, written as a number or as its digits."""
+        said = str(self.args.get("workers"))
+        return int(said) if said.isdecimal() and len(said) <= _MOST_DIGITS else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +89,7 @@ def present(
         },
     ).fetchone()
     assert found is not None
-    return [Request(**row) for row in found[0]]
+    return [_request(row) for row in found[0]]
 
 
 def take(connection: session.Connection, *, request: int, host: str) -> None:
@@ -119,6 +127,13 @@ def prune(connection: session.Connection) -> int:
     found = connection.execute(statements.statement("fleet_prune"), {"days": KEPT_DAYS}).fetchone()
     assert found is not None
     return int(found[0])
+
+
+def _request(row: Mapping[str, Any]) -> Request:
+    """A request as people wrote it, which must not stop a host that hears of it."""
+    args, seconds = row["args"], float(row["expires_in_s"])  # infinity comes as a text
+    given = args if isinstance(args, dict) else {}
+    return Request(**{**row, "args": given, "expires_in_s": seconds})
 
 
 def _all(

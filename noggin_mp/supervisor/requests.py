@@ -1,5 +1,6 @@
 """What people of any host ask of this one, told by its monitor: obeyed once, always answered."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,14 +38,22 @@ class _Known:
     answer: Mapping[str, Any] | None = field(default=None)
 
 
+def _clock() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Requests:
     """Every request by its id: a monitor that died asks again, and is told again, not obeyed again.
 
-    `send` gives an order to the monitor; False when there is none just now.
+    `send` gives an order to the monitor; False when there is none just now. `clock` is the one by
+    which messages say until when a request holds: seconds that pass also while the machine sleeps.
     """
 
-    def __init__(self, *, send: Callable[[child.Order], object]) -> None:
+    def __init__(
+        self, *, send: Callable[[child.Order], object], clock: Callable[[], float] = _clock
+    ) -> None:
         self._send = send
+        self._clock = clock
         self._known: OrderedDict[int, _Known] = OrderedDict()
 
     def take(self, message: Mapping[str, object]) -> Request | None:
@@ -60,6 +69,10 @@ class Requests:
             self._known.popitem(last=False)
         if verb not in list(Verb):
             self.answer(id_, ok=False, error=f"this version knows no request {verb!r}")
+            return None
+        until = message.get("until")
+        if isinstance(until, int | float) and self._clock() > until:  # we were frozen, or too busy
+            self.answer(id_, ok=False, error="heard of too late")
             return None
         count = n if isinstance(n, int) else 0
         if verb == Verb.SCALE and not 1 <= count <= MOST_WORKERS:

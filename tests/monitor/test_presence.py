@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ class Monitor:
     """The presence of one monitor process, in a thread; `told` is what its supervisor heard."""
 
     def __init__(self, dsn: str, *, host: str, lone: bool, age_s: float) -> None:
-        self.told: list[Mapping[str, Any]] = []
+        self.told: list[dict[str, Any]] = []
         self.failure: Exception | None = None
         self._stop = threading.Event()
         who = requests.Identity(
@@ -94,6 +95,8 @@ def test_request_reaches_the_supervisor_and_its_answer_the_table(
     monitor = start()
     number = ask(conn, "scale", workers=6)
     [told] = until(lambda: monitor.told)
+    until_s = told.pop("until") - time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert 0 < until_s <= 60
     assert told == {
         "event": "request", "id": number, "verb": "scale", "n": 6, "who": "ann@desk",
         "reason": "why",

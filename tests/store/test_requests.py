@@ -81,10 +81,16 @@ def test_request_is_late_for_a_supervisor_that_was_started_after_it(
 @pytest.mark.parametrize(
     ("verb", "more", "says"),
     [
-        ("stop", {}, "fleet_requests_verb_known"),
-        ("scale", {}, "fleet_requests_size"),
-        ("scale", {"workers": 0}, "fleet_requests_size"),
-        ("scale", {"workers": -3}, "fleet_requests_size"),
+        ("stop", {}, "there is no request stop; known: drain, scale, reload"),
+        (None, {}, "there is no request null"),
+        ("scale", {}, "workers must be 1 to 512, not null"),
+        ("scale", {"workers": 0}, "workers must be 1 to 512, not 0"),
+        ("scale", {"workers": -3}, "workers must be 1 to 512, not -3"),
+        ("scale", {"workers": 513}, "workers must be 1 to 512, not 513"),
+        ("drain", {"seconds": -5.0}, "seconds must be more than 0 and at most 31622400, not -5"),
+        ("drain", {"seconds": float("nan")}, "seconds must be .* not NaN"),
+        ("drain", {"seconds": float("inf")}, "seconds must be .* not Infinity"),
+        ("drain", {"seconds": None}, "seconds must be .* not null"),
         ("drain", {"host": "nobody"}, "no host called nobody has ever signed in; known: a"),
     ],
 )
@@ -94,6 +100,47 @@ def test_request_that_makes_no_sense_is_refused(
     present(conn, "a")
     with pytest.raises(psycopg.Error, match=says):
         ask(conn, verb, **more)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("(verb) VALUES ('stop')", "fleet_requests_verb_known"),
+        ("(verb) VALUES ('scale')", "fleet_requests_size"),
+        ("(verb, args) VALUES ('reload', '[1]')", "fleet_requests_args"),
+        ("(verb, args) VALUES ('reload', 'null')", "fleet_requests_args"),
+        ("(verb, expires_at) VALUES ('reload', 'infinity')", "fleet_requests_times"),
+        ("(verb, expires_at) VALUES ('reload', '9999-12-31')", "fleet_requests_times"),
+        ("(verb, created_at) VALUES ('reload', '-infinity')", "fleet_requests_times"),
+    ],
+)
+def test_plain_insert_is_refused_when_hosts_could_not_read_it(
+    conn: session.Connection, row: str, says: str
+) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match=says):
+        conn.execute(f"INSERT INTO fleet_requests {row}".encode())
+
+
+def test_request_without_the_tables_checks_stops_no_host(conn: session.Connection) -> None:
+    conn.execute(
+        "ALTER TABLE fleet_requests DROP CONSTRAINT fleet_requests_args,"
+        " DROP CONSTRAINT fleet_requests_times"
+    )
+    conn.execute(
+        "INSERT INTO fleet_requests (verb, args, expires_at) VALUES ('reload', '[1]', 'infinity')"
+    )
+    [found] = present(conn)
+    assert (found.verb, found.args, found.workers, found.expires_in_s) == (
+        "reload", {}, None, float("inf"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("written", ['{"workers": 7}', '{"workers": "7"}'])
+def test_number_of_workers_is_read_however_it_was_written(
+    conn: session.Connection, written: str
+) -> None:
+    conn.execute("INSERT INTO fleet_requests (verb, args) VALUES ('scale', %s)", (written,))
+    assert [one.workers for one in present(conn)] == [7]
 
 
 def test_plain_insert_is_announced_audited_and_waits_as_any_other(

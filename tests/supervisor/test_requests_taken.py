@@ -56,6 +56,13 @@ def test_request_is_refused_with_a_reason_when_it_makes_no_sense(
     assert monitor.heard == [{"id": 1, "ok": False, "detail": {"error": error}}]
 
 
+def test_request_is_not_obeyed_when_it_is_heard_after_its_time(monitor: Monitor) -> None:
+    asked = requests.Requests(send=monitor, clock=lambda: 100.0)
+    assert asked.take({"id": 1, "verb": "drain", "until": 100.5}) is not None
+    assert asked.take({"id": 2, "verb": "drain", "until": 99.5}) is None
+    assert monitor.heard == [{"id": 2, "ok": False, "detail": {"error": "heard of too late"}}]
+
+
 @pytest.mark.parametrize("message", [{}, {"id": "x", "verb": "drain"}, {"id": None}])
 def test_request_is_ignored_when_nobody_could_be_answered(
     monitor: Monitor, message: dict[str, object]
