@@ -4,8 +4,6 @@ import contextlib
 import getpass
 from collections.abc import Iterator
 
-import psycopg
-
 from noggin_mp.cli.context import Context
 from noggin_mp.store import schema, session
 
@@ -32,15 +30,12 @@ def opened(
     )
     # A pooler in transaction mode would look for what we prepared in other sessions.
     connection.prepare_threshold = None
-    with contextlib.closing(connection):
+    with contextlib.closing(connection), session.telling(dsn):
         if create and schema.version(connection, name) == 0:
             schema.migrate(connection, schema=name)
             ctx.note(f"made the tables in schema {name} of database {connection.info.dbname}")
         schema.check(connection, name)
-        try:
-            yield connection
-        except psycopg.OperationalError as error:  # it went away, or ran out of time or space
-            raise session.unreachable(dsn, error) from error
+        yield connection
 
 
 def who(ctx: Context) -> str:

@@ -165,7 +165,10 @@ def examine_database(fresh: "Settings", rolled: Collection[str]) -> None:
 
     where = dsn.resolve(fresh.database.dsn, fresh.paths.state, start=False)
     name = fresh.database.schema_name
-    with session.connect(where, schema=name, application_name="noggin-mp reload") as connection:
+    with (
+        session.telling(where),
+        session.connect(where, schema=name, application_name="noggin-mp reload") as connection,
+    ):
         pooler.check(connection)
         schema.check(connection, name)
 

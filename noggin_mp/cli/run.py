@@ -224,7 +224,10 @@ def _check_database(settings: "Settings") -> dict[str, Any]:
 
     name, notes = settings.database.schema_name, []
     where = dsn.resolve(settings.database.dsn, settings.paths.state, start=True)
-    with session.connect(where, schema=name, application_name=_APPLICATION) as connection:
+    with (
+        session.telling(where),
+        session.connect(where, schema=name, application_name=_APPLICATION) as connection,
+    ):
         pooler.check(connection)
         if schema.version(connection, name) == 0:
             applied = schema.migrate(connection, schema=name)

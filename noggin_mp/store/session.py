@@ -1,5 +1,7 @@
 """Sessions with Postgres: every connection of the program is opened, and set up, here."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 import psycopg
@@ -183,6 +185,15 @@ def unreachable(dsn: str, error: psycopg.Error) -> errors.DatabaseUnreachable:
     return errors.DatabaseUnreachable(
         f"the database at {place(dsn)} refused us or is down: {reason}", remedy=remedy
     )
+
+
+@contextlib.contextmanager
+def telling(dsn: str) -> Iterator[None]:
+    """A session lost on the way is told like one refused. Raises: DatabaseUnreachable."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise unreachable(dsn, error) from error
 
 
 def _splits_password(dsn: str) -> bool:

@@ -79,20 +79,21 @@ def started(context: ChildContext) -> Iterator[Parts]:
     logs.bind(worker=str(holder.slot))
     stopped = threading.Event()
     with contextlib.ExitStack() as stack:
-        listener = where.listen()
-        _take_slot(listener, holder, context)
-        pool = stack.enter_context(where.pool())
-        with pool.connection() as connection:
-            returned = _move_in(connection, holder, settings)
-        stack.callback(_sign_off, pool, holder)
-        parts = _build(context, settings, holder, pool, where, stopped)
-        if returned:
-            parts.meters.leases_reaped(returned)
-        parts.pulse.beat()
-        parts.pulse.start(listener)
-        stack.callback(parts.pulse.join, 2.0)
-        stack.callback(parts.gate.pacer.close)
-        stack.callback(stopped.set)
+        with session.telling(where.dsn):
+            listener = where.listen()
+            _take_slot(listener, holder, context)
+            pool = stack.enter_context(where.pool())
+            with pool.connection() as connection:
+                returned = _move_in(connection, holder, settings)
+            stack.callback(_sign_off, pool, holder)
+            parts = _build(context, settings, holder, pool, where, stopped)
+            if returned:
+                parts.meters.leases_reaped(returned)
+            parts.pulse.beat()
+            parts.pulse.start(listener)
+            stack.callback(parts.pulse.join, 2.0)
+            stack.callback(parts.gate.pacer.close)
+            stack.callback(stopped.set)
         log.info(
             "worker_started", pid=os.getpid(), boot=holder.boot, threads=settings.fleet.threads
         )
