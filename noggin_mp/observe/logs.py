@@ -5,7 +5,6 @@ JSON for machines, key=value for a terminal; JSON in the log file, if there is o
 fields.
 """
 
-import contextlib
 import logging
 import os
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from noggin_mp.domain import redaction
-from noggin_mp.observe import log_file
+from noggin_mp.observe import log_file, outlet
 
 # structlog.dev imports rich whenever it is there: a tenth of a second and several MiB for each
 # worker, for tracebacks that we render plainly. Hidden only while structlog is imported.
@@ -36,6 +35,7 @@ _FILE_AGAIN_S = 5.0
 _fixed: Mapping[str, Any] = {}
 _secrets: frozenset[str] = frozenset()
 _copy: "_Copy | None" = None
+_outlet: outlet.Outlet | None = None
 
 
 class Logger(Protocol):
@@ -80,18 +80,20 @@ def configure(
 
     `format` auto is console on a terminal, else json. `color` None means: on a terminal, unless
     NO_COLOR is set. Logs of libraries come through from warning upwards. A `file` gets every
-    record as JSON besides, and is rotated as `log_file.LogFile` says.
+    record as JSON besides, and is rotated as `log_file.LogFile` says. A stream that nobody reads
+    any more loses records rather than hold the process up, see `outlet`.
     """
-    global _copy
+    global _copy, _outlet
     if _copy is not None:  # perhaps our parent's: a file that was put aside must not be held open
         _copy.file.close()
     _copy = None
     if file is not None:
         _copy = _Copy(
-            log_file.LogFile(file, max_bytes=max_bytes, max_age_s=max_age_s, keep=keep, zone=zone),
-            fd=stream if isinstance(stream, int) else stream.fileno(),
+            log_file.LogFile(file, max_bytes=max_bytes, max_age_s=max_age_s, keep=keep, zone=zone)
         )
     fd = stream if isinstance(stream, int) else stream.fileno()
+    if _outlet is None or not _outlet.leads_to(fd):
+        _outlet = outlet.Outlet(fd)
     terminal = os.isatty(fd)
     if color is None:
         color = terminal and not os.environ.get("NO_COLOR")
@@ -105,7 +107,7 @@ def configure(
             _console(color) if console else _json,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=lambda *name: _Writer(fd, *name),
+        logger_factory=_Writer,
         cache_logger_on_first_use=False,  # a reload or a fork may configure anew
     )
     root = logging.getLogger()
@@ -205,9 +207,8 @@ _json = structlog.processors.JSONRenderer(ensure_ascii=False)
 class _Copy:
     """Passes each record on and writes it to the file too; what fails there is told once."""
 
-    def __init__(self, file: log_file.LogFile, *, fd: int) -> None:
+    def __init__(self, file: log_file.LogFile) -> None:
         self.file = file
-        self._fd = fd
         self._not_before = 0.0
         self._lost = 0
 
@@ -232,10 +233,13 @@ class _Copy:
         return record
 
     def _tell(self, level: str, event: str, **fields: Any) -> None:
-        """To the stream only, and without the chain that we are in."""
-        record = {"event": event, "file": str(self.file.path), **fields}
-        whole = _scrub(None, level, dict(_stamp(None, level, record)))
-        _Writer(self._fd).msg(str(_json(None, level, whole)))
+        _tell_stream(level, event, file=str(self.file.path), **fields)
+
+
+def _tell_stream(level: str, event: str, **fields: Any) -> None:
+    """To the stream only, and without the chain that a record may be in just now."""
+    whole = _scrub(None, level, dict(_stamp(None, level, {"event": event, **fields})))
+    _Writer().msg(str(_json(None, level, whole)))
 
 
 def _line(text: str | bytes) -> bytes:
@@ -246,16 +250,13 @@ def _line(text: str | bytes) -> bytes:
 class _Writer:
     """Writes each record with one os.write: whole lines, also from many processes at once."""
 
-    def __init__(self, fd: int, name: str = "") -> None:
-        self._fd = fd
+    def __init__(self, name: str = "") -> None:
         self.name = name
 
     def msg(self, message: str) -> None:
         """Write one record. A log that cannot be written must never stop the work."""
-        left = memoryview(_line(message))
-        with contextlib.suppress(OSError):
-            while left:
-                left = left[os.write(self._fd, left) :]
+        if _outlet is not None and (lost := _outlet.write(_line(message))):
+            _tell_stream("warning", "log_stream_back", records_missing=lost)
 
     debug = info = warning = error = critical = fatal = exception = log = msg
 

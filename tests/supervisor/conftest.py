@@ -32,7 +32,7 @@ class Host:
             "monitor": {"bind": wish.pop("bind", "127.0.0.1:0")},
             "api": wish.pop("api", {}),
         }
-        stdin = wish.pop("stdin", subprocess.DEVNULL)
+        stdin, stderr = wish.pop("stdin", subprocess.DEVNULL), wish.pop("stderr", None)
         wish = {"settings": self.settings, **wish}
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
@@ -41,7 +41,7 @@ class Host:
                 env=os.environ | {"JOURNAL": str(self.journal)} | env,
                 stdin=stdin,
                 stdout=errors,
-                stderr=errors,
+                stderr=errors if stderr is None else stderr,
             )
 
     @property

@@ -1,5 +1,6 @@
 """A fleet among others: a second supervisor, a taken port, systemd, and reloads."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -99,3 +100,23 @@ def _swallow(server: socket.socket) -> int:
         except BlockingIOError:
             return count
         count += 1
+
+
+def test_supervisor_obeys_when_nobody_reads_its_log(start: "Start") -> None:
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while os.write(writer, b"-" * 4096):
+                pass
+        os.set_blocking(writer, True)
+        host = start(stderr=writer)
+        pids = host.until_running()
+        os.kill(pids[0], signal.SIGKILL)
+        until(lambda: host.workers().get(0, pids[0]) != pids[0])
+        host.signal(signal.SIGTERM)
+
+        assert host.wait() == 0
+    finally:
+        os.close(reader)
+        os.close(writer)
