@@ -15,7 +15,9 @@ import prometheus_client
 from prometheus_client import values
 
 from noggin_mp.domain.outcome import Attempt, Kind, Role
-from noggin_mp.observe import catalogue, merge, scraping, slot_files
+from noggin_mp.observe import catalogue, logs, mapped, merge, scraping, slot_files
+
+log = logs.get("metrics")
 
 family = catalogue.family
 single = catalogue.single
@@ -64,6 +66,9 @@ class Metrics:
         # Must be set before any metric is made: each takes its kind of value from here. A fork
         # leaves the parent's values behind untouched, because their class keeps its own slot.
         values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
+        values.MmapedDict = mapped.Reserved  # type: ignore[attr-defined]
+        mapped.Reserved.refused = staticmethod(self._tell_refused)
+        self._directory, self._told_refused = directory, False
         self._slot, self._host = slot, host
         self._lock = threading.Lock()
         self._reasons: set[str] = set(COMMON_REASONS)
@@ -86,6 +91,12 @@ class Metrics:
                 self.workers(state, 0)
             self.config_valid(True)
             self.leasing_paused(False)
+
+    def _tell_refused(self, error: OSError) -> None:
+        """The work goes on, and its counts are missing: told once."""
+        if not self._told_refused:
+            self._told_refused = True
+            log.warning("metrics_not_kept", reason=error.strerror, folder=str(self._directory))
 
     def _start_worker(self) -> None:
         scopes = [self._host, *(f"{self._host}:{role}" for role in Role)]
