@@ -16,7 +16,7 @@ import click
 from click.shell_completion import CompletionItem, shell_complete
 
 import noggin_mp
-from noggin_mp.cli import errors
+from noggin_mp.cli import errors, streams
 from noggin_mp.cli.context import Context
 
 
@@ -202,6 +202,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def entry() -> NoReturn:
     """The console script `noggin-mp`; also what a shell asks when Tab is pressed."""
+    streams.complete()
     asked = os.environ.get(COMPLETE)
     if asked:
         sys.exit(shell_complete(root, {"obj": Context()}, "noggin-mp", COMPLETE, asked))
