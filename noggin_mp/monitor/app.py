@@ -37,6 +37,7 @@ def main(context: ChildContext) -> int:
         dsn=dsn.resolve(settings.database.dsn, settings.paths.state, start=True),
         schema_name=settings.database.schema_name,
         application_name=f"noggin-mp/{settings.fleet.host}/monitor",
+        patience_s=place.patience_s(settings.fleet.watchdog_s),
     )
     return Monitor(context, settings, where).run()
 
@@ -215,20 +216,25 @@ class Monitor:
 
         Raises: SchemaError, ConfigError when it is not one that we can work with.
         """
+        note = log.warning
         while not self._context.stopping():
             try:
                 with self._where.checked("sweep") as connection:
                     self._begin_session(connection)
                     return queue.tokens(connection)
             except trouble.AWAY as error:
-                log.warning("database_awaited", error=str(error).splitlines()[0])
+                note("database_awaited", error=str(error).splitlines()[0])
+                note = log.debug  # once is enough
                 self._context.wait(_DATABASE_AGAIN_S)
         return None
 
     def _tell_when_drained(self) -> None:
         try:
             if self._drain is None or self._drain.closed:
-                self._drain = self._where.connect("drain", statement_timeout_s=samples.DEADLINE_S)
+                self._drain = self._where.connect(
+                    "drain",  # by the thread that beats
+                    statement_timeout_s=min(samples.DEADLINE_S, self._where.patience_s),
+                )
             state = drain.state(
                 self._drain,
                 horizon_s=self._context.horizon_s,

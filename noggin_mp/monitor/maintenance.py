@@ -92,16 +92,19 @@ class Maintenance:
         self._max_attempts, self._backoff_s = max_attempts, backoff_s
 
     def run(self) -> None:
-        """Do the chores until stopped; a lost database is waited for, with jitter."""
+        """Do the chores until stopped; a lost database is told once, and waited for with jitter."""
+        lost = False
         while not self._stopping():
             try:
                 with contextlib.closing(self._connect("maintenance")) as connection:
                     fleet.end_when_idle(connection, seconds=_FROZEN_S)
                     while not self._stopping():
                         self._turn(connection)
+                        lost = False
                         self._wait(self._wait_s)
             except trouble.AWAY as error:
-                log.warning("maintenance_lost_database", error=str(error).splitlines()[0])
+                note, lost = (log.debug if lost else log.warning), True
+                note("maintenance_lost_database", error=str(error).splitlines()[0])
                 self._led(False)
                 self._wait(random.uniform(0.5, 2.0))  # noqa: S311 - jitter, not a secret
         self._led(False)

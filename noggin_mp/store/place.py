@@ -5,16 +5,26 @@ from typing import Final
 
 from noggin_mp.store import breaker, pooler, queue, schema, session
 
-_STATEMENT_TIMEOUT_S: Final = 30.0
+_PATIENCE_S: Final = 30.0
+_STATEMENT_TIMEOUT_S: Final = _PATIENCE_S
+
+
+def patience_s(watchdog_s: float) -> float:
+    """How long a main loop may wait for the database: well below the watchdog, or it looks hung."""
+    return max(1.0, min(_PATIENCE_S, watchdog_s / 3))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where the database is; `application_name` is what pg_stat_activity shows."""
+    """Where the database is; `application_name` is what pg_stat_activity shows.
+
+    `patience_s`: how long a use of the pool waits for a session, and then for an answer.
+    """
 
     dsn: str
     schema_name: str
     application_name: str
+    patience_s: float = _PATIENCE_S
 
     def connect(
         self, purpose: str = "", *, statement_timeout_s: float = _STATEMENT_TIMEOUT_S
@@ -26,6 +36,7 @@ class Place:
             schema=self.schema_name,
             application_name=name,
             statement_timeout_s=statement_timeout_s,
+            connect_timeout_s=self._connect_timeout_s,
         )
 
     def checked(self, purpose: str = "") -> session.Connection:
@@ -56,8 +67,15 @@ class Place:
             schema=self.schema_name,
             application_name=self.application_name,
             max_size=max_size,
-            statement_timeout_s=_STATEMENT_TIMEOUT_S,
+            statement_timeout_s=self.patience_s,
+            timeout_s=self.patience_s,
             force_custom_plan=True,
+            connect_timeout_s=self._connect_timeout_s,
             # Whoever uses it copes with a broken session: a round trip for each use is dear.
             checked=False,
         )
+
+    @property
+    def _connect_timeout_s(self) -> int:
+        """Source: libpq takes 1 for 2."""
+        return max(2, min(session.CONNECT_TIMEOUT_S, int(self.patience_s)))

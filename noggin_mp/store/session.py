@@ -79,10 +79,12 @@ def open_pool(
     statement_timeout_s: float = 0.0,
     force_custom_plan: bool = False,
     connect_timeout_s: int = CONNECT_TIMEOUT_S,
+    timeout_s: float = 30.0,
     checked: bool = True,
 ) -> Pool:
     """An open pool of sessions like those of `connect`. It has threads: fork first.
 
+    Whoever asks for a session waits `timeout_s` for one at most.
     `checked` asks each session whether it lives before it is lent: one round trip more.
 
     Raises: DatabaseUnreachable when not even the first session can be opened.
@@ -99,6 +101,7 @@ def open_pool(
         check=psycopg_pool.ConnectionPool.check_connection if checked else None,
         min_size=min_size,
         max_size=max_size,
+        timeout=timeout_s,
         name=application_name,
         open=False,
     )

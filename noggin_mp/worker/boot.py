@@ -74,6 +74,7 @@ def started(context: ChildContext) -> Iterator[Parts]:
         dsn=dsn.resolve(settings.database.dsn, settings.paths.state, start=True),
         schema_name=settings.database.schema_name,
         application_name=f"noggin-mp/{holder.host}/{holder.slot}",
+        patience_s=place.patience_s(settings.fleet.watchdog_s),
     )
     logs.configure(**settings.log_options)
     logs.bind(worker=str(holder.slot))

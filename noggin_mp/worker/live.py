@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from noggin_mp.domain import child
 from noggin_mp.observe import logs
 from noggin_mp.settings.schema import Settings
+from noggin_mp.store import place
 from noggin_mp.worker import boot, limits, tuning
 
 
@@ -28,6 +29,7 @@ def apply(parts: boot.Parts, fresh: Settings) -> None:
     parts.tokens.configure(fresh)
     parts.decide.policy = tuning.retry_policy(fresh)
     parts.carrier.configure(tuning.job_rules(fresh), patience_s=tuning.patience_s(fresh))
+    parts.pool.timeout = place.patience_s(fresh.fleet.watchdog_s)
     parts.ledger.lease_s = fresh.queue.lease_s
     parts.gate.configure(tuning.breaker_policies(fresh), capacity=fresh.fleet.threads)
     parts.gate.pacer.configure(limits.rates(fresh))

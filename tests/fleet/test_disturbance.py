@@ -71,6 +71,39 @@ def test_fleet_goes_on_when_postgres_is_restarted_fast_and_at_once() -> None:
         shutil.rmtree(holdings.metrics_folder(folder / "here" / "state"), ignore_errors=True)
 
 
+@pytest.mark.slow
+def test_nobody_is_called_hung_when_postgres_is_away_for_longer_than_the_watchdog_waits() -> None:
+    folder = postgres.scratch()
+    state = folder / "server"
+    settings = {**postgres.FAST, "synchronous_commit": "on"}  # what is acknowledged is kept
+    dsn = embedded.ensure_running(state, settings=settings)
+    try:
+        with session.connect(dsn, schema=postgres.SCHEMA, application_name="tests") as connection:
+            schema.migrate(connection, schema=postgres.SCHEMA)
+        with fleet.simulator(folder, tips=100, options=WORK) as api:
+            watch = {"watchdog_s": 6, "grace_s": 10, "workers": 2, "threads": 2}
+            site = fleet.Site(folder, dsn, api, fleet=watch)
+            site.ok("import", str(folder / "export.csv"))
+            with site.connect() as connection:
+                connection.execute(truth.COUNT_SETTLES)
+            with fleet.running(site, "--until-drained", "--horizon", "30") as run:
+                hosts.progress(site, 10)
+                before = fleet.workers(site)
+                _end(state, signal.SIGQUIT)
+                # Each worker tells it once for each wait that was in vain: more than the watchdog.
+                wait.until(lambda: site.log.count('"database_lost"') >= 8, timeout_s=60)
+                assert fleet.workers(site) == before
+                embedded.ensure_running(state, settings=settings)
+                assert run.wait(60) == 0, site.log[-3000:]
+            truth.check_done(site, tips=100)
+            check_unpaid(site)
+        assert '"child_hung"' not in site.log
+        assert site.log.count('"maintenance_lost_database"') == 1
+    finally:
+        embedded.destroy(state)
+        shutil.rmtree(holdings.metrics_folder(folder / "state"), ignore_errors=True)
+
+
 def _end(state: Path, sign: signal.Signals) -> None:
     """End the server. Source: the manual, 18.5: INT is a fast shutdown, QUIT an immediate one."""
     server = embedded.status(state)
