@@ -9,9 +9,9 @@ if TYPE_CHECKING:  # pydantic is slow to import, and --help needs no settings
     from noggin_mp.settings.schema import Settings
 
 _APPLICATION: Final = "noggin-mp session"
-_LAST_WORD_S: Final = 2
-"""How long the database may take, for each of its addresses. A stop is promised within five seconds
-of fleet.grace_s, all of which it takes when the database hangs."""
+_LAST_WORD_S: Final = 3
+"""How long the database may take in all, also one that is frozen: the fleet has ended by then, and
+whoever stops it waits for grace and 5 s."""
 
 
 def end(settings: "Settings", name: str, exit_code: int, reason: str) -> None:
@@ -43,4 +43,4 @@ def end(settings: "Settings", name: str, exit_code: int, reason: str) -> None:
         return {}
 
     with contextlib.suppress(errors.NogginError):
-        preflight.run(write)
+        preflight.run(write, within_s=_LAST_WORD_S)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable
@@ -14,8 +15,8 @@ from noggin_mp.supervisor import children
 Findings = dict[str, Any]
 
 
-def run(check: Callable[[], Findings]) -> Findings:
-    """What `check` found, JSON data; it ran in a short-lived child.
+def run(check: Callable[[], Findings], *, within_s: float | None = None) -> Findings:
+    """What `check` found, JSON data; it ran in a short-lived child, killed after `within_s`.
 
     Raises: what `check` raised of the tree of errors; NogginError for anything else.
     """
@@ -28,6 +29,8 @@ def run(check: Callable[[], Findings]) -> Findings:
     os.close(write_fd)
     try:
         with open(read_fd, "rb") as answers:  # noqa: PTH123 - a descriptor has no path
+            if within_s is not None and not select.select([answers], [], [], within_s)[0]:
+                os.kill(pid, signal.SIGKILL)
             answer = answers.read()
     except BaseException:
         with contextlib.suppress(ProcessLookupError):

@@ -182,3 +182,12 @@ def test_preflight_says_so_when_the_check_dies() -> None:
 
     with pytest.raises(errors.NogginError, match=r"died \(-9\)"):
         preflight.run(check)
+
+
+def test_preflight_ends_a_check_that_takes_too_long() -> None:
+    def check() -> dict[str, object]:
+        signal.pause()
+        return {}
+
+    with pytest.raises(errors.NogginError, match=r"died \(-9\)"):
+        preflight.run(check, within_s=0.2)
