@@ -1,4 +1,4 @@
-"""A worker's start and end: connections, its slot, what its predecessor left, its collaborators."""
+"""A worker's start and end: connections, its slot, its collaborators."""
 
 import contextlib
 import dataclasses
@@ -7,20 +7,18 @@ import math
 import os
 import queue as queues
 import threading
-import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from noggin_mp import __version__
-from noggin_mp.domain import errors, holds
+from noggin_mp.domain import holds
 from noggin_mp.domain.child import ChildContext
 from noggin_mp.domain.object_types import Catalogue
 from noggin_mp.gateway import http, media
 from noggin_mp.observe import logs, metrics, session_log
 from noggin_mp.settings import catalogue
 from noggin_mp.settings.schema import Settings
-from noggin_mp.store import breaker, dsn, fleet, place, queue, session
+from noggin_mp.store import breaker, dsn, place, queue, session
 from noggin_mp.worker import (
     credentials,
     examiner,
@@ -31,10 +29,9 @@ from noggin_mp.worker import (
     limits,
     pulse,
     settling,
+    tenancy,
     tuning,
 )
-
-_CLAIM_WAIT_S: Final = 20.0
 
 log = logs.get("worker")
 
@@ -78,23 +75,9 @@ def started(context: ChildContext) -> Iterator[Parts]:
     )
     logs.configure(**settings.log_options)
     logs.bind(worker=str(holder.slot))
-    stopped = threading.Event()
     with contextlib.ExitStack() as stack:
-        with session.telling(where.dsn):
-            listener = where.listen()
-            _take_slot(listener, holder, context)
-            pool = stack.enter_context(where.pool())
-            with pool.connection() as connection:
-                returned = _move_in(connection, holder, settings)
-            stack.callback(_sign_off, pool, holder)
-            parts = _build(context, settings, holder, pool, where, stopped)
-            if returned:
-                parts.meters.leases_reaped(returned)
-            parts.pulse.beat()
-            parts.pulse.start(listener)
-            stack.callback(parts.pulse.join, 2.0)
-            stack.callback(parts.gate.pacer.close)
-            stack.callback(stopped.set)
+        with session.telling(where.dsn):  # the database's absence is no worker's fault
+            parts = _set_up(context, settings, holder, where, stack)
         log.info(
             "worker_started", pid=os.getpid(), boot=holder.boot, threads=settings.fleet.threads
         )
@@ -102,47 +85,30 @@ def started(context: ChildContext) -> Iterator[Parts]:
         log.info("worker_stopped")
 
 
-def _take_slot(connection: session.Connection, holder: queue.Holder, context: ChildContext) -> None:
-    """Hold the slot's lock; a predecessor's session may need a moment to die at the server."""
-    fleet.refuse_second_instance(connection, holder=holder)
-    deadline = time.monotonic() + _CLAIM_WAIT_S
-    while not fleet.claim_slot(connection, holder=holder):
-        context.beat(-1)
-        if context.wait(0.2) or time.monotonic() > deadline:
-            raise _slot_taken(connection, holder)
-
-
-def _slot_taken(connection: session.Connection, holder: queue.Holder) -> errors.NogginError:
-    """Why the slot cannot be had: a living worker is for a person, a lingering session for time."""
-    pid = fleet.tenant(connection, holder=holder)
-    if pid is not None and Path(f"/proc/{pid}").exists():
-        return errors.AlreadyRunning(
-            f"slot {holder.slot} of host {holder.host!r} is held by process {pid}",
-            remedy="stop it, or give this one another --slot or fleet.host",
-        )
-    return errors.LeaseLost(
-        f"a dead worker's session still holds slot {holder.slot} of host {holder.host!r}",
-        remedy="the server drops it within seconds; the supervisor tries again",
-    )
-
-
-def _move_in(connection: session.Connection, holder: queue.Holder, settings: Settings) -> int:
-    """Give back what a dead predecessor held, and sign in; gives how many leases that were."""
-    returned = queue.adopt(
-        connection,
-        holder=holder,
-        max_attempts=settings.retry.max_attempts,
-        backoff_s=settings.retry.backoff_base_s,
-    )
-    if returned.leases:
-        log.warning("predecessors_leases_returned", leases=returned.leases, tips=returned.tips)
-    fleet.register(connection, holder=holder, pid=os.getpid(), version=__version__)
-    return returned.leases
-
-
-def _sign_off(pool: session.Pool, holder: queue.Holder) -> None:
-    with contextlib.suppress(Exception), pool.connection(timeout=2.0) as connection:
-        fleet.sign_off(connection, holder=holder)
+def _set_up(
+    context: ChildContext,
+    settings: Settings,
+    holder: queue.Holder,
+    where: place.Place,
+    stack: contextlib.ExitStack,
+) -> Parts:
+    """Sessions, the slot, collaborators, the beat; `stack` takes them down again."""
+    stopped = threading.Event()
+    listener = where.listen()
+    tenancy.take_slot(listener, holder, context)
+    pool = stack.enter_context(where.pool())
+    with pool.connection() as connection:
+        returned = tenancy.move_in(connection, holder, settings)
+    stack.callback(tenancy.sign_off, pool, holder)
+    parts = _build(context, settings, holder, pool, where, stopped)
+    if returned:
+        parts.meters.leases_reaped(returned)
+    parts.pulse.beat()
+    parts.pulse.start(listener)
+    stack.callback(parts.pulse.join, 2.0)
+    stack.callback(parts.gate.pacer.close)
+    stack.callback(stopped.set)
+    return parts
 
 
 def _build(

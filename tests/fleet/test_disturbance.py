@@ -104,6 +104,37 @@ def test_nobody_is_called_hung_when_postgres_is_away_for_longer_than_the_watchdo
         shutil.rmtree(holdings.metrics_folder(folder / "state"), ignore_errors=True)
 
 
+END_AT_SIGN_IN = """
+CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;
+CREATE TRIGGER end_session BEFORE INSERT OR UPDATE OF boot ON fleet_workers
+    FOR EACH ROW EXECUTE FUNCTION end_session();
+"""
+
+
+@pytest.mark.slow
+def test_database_that_goes_while_workers_start_is_no_fault_of_theirs(
+    tmp_path: Path, migrated: str
+) -> None:
+    with fleet.simulator(tmp_path, tips=20, options=WORK) as api:
+        site = fleet.Site(tmp_path, migrated, api, fleet={"workers": 1})
+        site.ok("import", str(tmp_path / "export.csv"))
+        with site.connect() as connection:
+            connection.execute(truth.COUNT_SETTLES)
+            connection.execute(END_AT_SIGN_IN)
+        with fleet.running(site, "--until-drained", "--horizon", "30") as run:
+            # More often than a slot may fail for reasons of its own.
+            wait.until(lambda: site.log.count('"child_exited"') > 5, timeout_s=60)
+            with site.connect() as connection:
+                connection.execute("DROP TRIGGER end_session ON fleet_workers")
+            assert run.wait(60) == 0, site.log[-3000:]
+        truth.check_done(site, tips=20)
+    assert '"child_crashed"' not in site.log
+    ends = [line for line in site.log.splitlines() if '"child": "worker 0"' in line]
+    assert sum('"exit code 5"' in line for line in ends) > 5
+    assert "refused us or is down: terminating connection" in site.log
+
+
 def _end(state: Path, sign: signal.Signals) -> None:
     """End the server. Source: the manual, 18.5: INT is a fast shutdown, QUIT an immediate one."""
     server = embedded.status(state)
