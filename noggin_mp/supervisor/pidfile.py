@@ -49,7 +49,8 @@ class Lock:
 
     def __init__(self, folder: Path, name: str = LOCK_FILE, *, what: str = "a supervisor") -> None:
         """Raises: AlreadyRunning naming the holder's pid; PathUnusable."""
-        path = folder / name
+        path = self._path = folder / name
+        self._what = what
         try:
             self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
         except OSError as error:
@@ -67,6 +68,22 @@ class Lock:
             )
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, f"{os.getpid()}\n".encode(), 0)
+
+    def lost(self) -> bool:
+        """True when somebody has removed or replaced the file: nobody sees our lock then.
+
+        Raises: OSError when that cannot be known.
+        """
+        try:
+            return not os.path.samestat(self._path.stat(), os.fstat(self.fd))
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+
+    def retake(self) -> None:
+        """Lock the file that is there now, or a new one. Raises: as the constructor."""
+        fresh = Lock(self._path.parent, self._path.name, what=self._what)
+        os.dup2(fresh.fd, self.fd, inheritable=False)
+        fresh.release()
 
     def release(self) -> None:
         """Give the lock back."""
@@ -104,6 +121,17 @@ def instance(folder: Path) -> str:
     finally:
         fresh.unlink(missing_ok=True)
     return made
+
+
+def restore(folder: Path, *, lock: Lock, identity: str) -> None:
+    """Make the folder of a living supervisor anew: lock and identity are its own as before.
+
+    Raises: AlreadyRunning when another supervisor has come to the folder; PathUnusable, OSError.
+    """
+    prepare_folder(folder)
+    lock.retake()
+    with contextlib.suppress(FileExistsError), (folder / INSTANCE_FILE).open("x") as file:
+        file.write(identity + "\n")
 
 
 def write_state(folder: Path, state: Mapping[str, object]) -> None:

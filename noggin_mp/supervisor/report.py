@@ -4,21 +4,26 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
-from noggin_mp.domain import fleet, slots
+from noggin_mp.domain import errors, fleet, slots
 from noggin_mp.observe import logs
-from noggin_mp.supervisor import pidfile
+from noggin_mp.supervisor import holdings, pidfile
+
+_LOOK_EVERY_S: Final = 5.0
 
 log = logs.get("supervisor")
 
 
 class Report:
-    """Keeps supervisor.json true; written only when something changed."""
+    """Keeps supervisor.json true; written only when something changed, or when it went away."""
 
-    def __init__(self, folder: Path, *, listening: str | None) -> None:
-        """`listening`: the address that the monitor serves, as host:port."""
+    def __init__(self, folder: Path, held: holdings.Holdings) -> None:
         self._folder = folder
-        self._listening = listening
+        self._lock, self._identity = held.lock, held.instance
+        self._listening = held.listening
+        self._look_at = 0.0
+        self._failing = False
         self._started_at = time.time()
         self.said: dict[str, object] = {}
 
@@ -32,7 +37,7 @@ class Report:
     ) -> None:
         """Say how the fleet is; `config` is what is said of its configuration.
 
-        A disk that is full must not stop the fleet: then the log tells.
+        A full disk must not stop the fleet: the log tells it, once, and it is tried again.
         """
         workers = [_of(slot) for slot in fleet_ if slot.kind is slots.ChildKind.WORKER]
         monitors = [_of(slot) for slot in fleet_ if slot.kind is slots.ChildKind.MONITOR]
@@ -46,13 +51,28 @@ class Report:
             "slots": workers,
             "monitor": monitors[0] if monitors else None,
         }
-        if said == self.said:
-            return
-        self.said = said
+        now = time.monotonic()
+        if said != self.said or now >= self._look_at:
+            self._look_at = now + _LOOK_EVERY_S
+            changed, self.said = said != self.said, said
+            self._write(changed=changed)
+
+    def _write(self, *, changed: bool) -> None:
+        """Write what is said, if the file does not say it; the folder is made anew if need be."""
         try:
-            pidfile.write_state(self._folder, said)
-        except OSError as error:
-            log.warning("state_not_written", reason=error.strerror)
+            if lost := self._lock.lost():
+                pidfile.restore(self._folder, lock=self._lock, identity=self._identity)
+                log.warning("state_folder_restored", folder=str(self._folder))
+            if changed or lost or self._failing:
+                pidfile.write_state(self._folder, self.said)
+            if self._failing:
+                log.info("state_written")
+            self._failing = False
+        except (OSError, errors.NogginError) as error:
+            if not self._failing:
+                reason = error.strerror if isinstance(error, OSError) else str(error)
+                log.warning("state_not_written", reason=reason)
+            self._failing = True
 
 
 def _of(slot: slots.Slot) -> dict[str, object]:

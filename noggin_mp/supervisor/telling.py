@@ -16,7 +16,7 @@ class Telling:
     def __init__(self, held: holdings.Holdings, settings: schema.Settings) -> None:
         """Writes metrics from now on: after their folder was emptied, before the first fork."""
         self._notifier = held.notifier
-        self._report = report.Report(settings.paths.state, listening=held.listening)
+        self._report = report.Report(settings.paths.state, held)
         self._phase = fleet.Phase.STARTING
         self.gauges = gauges.Gauges(
             metrics.Metrics(slot="supervisor", directory=held.metrics_dir, host=settings.api.host)

@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from noggin_mp.supervisor import listen
+import pytest
+
+from noggin_mp.supervisor import listen, pidfile
 from tests.support.wait import until
 
 if TYPE_CHECKING:
@@ -120,3 +123,41 @@ def test_supervisor_obeys_when_nobody_reads_its_log(start: "Start") -> None:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+@pytest.mark.parametrize("gone", ["folder", "lock"])
+def test_state_is_told_again_when_somebody_removes_it(start: "Start", gone: str) -> None:
+    host = start()
+    host.until_running()
+    before = host.said()
+    identity = pidfile.instance(host.state)
+    if gone == "folder":
+        shutil.rmtree(host.state)
+    else:
+        (host.state / pidfile.LOCK_FILE).unlink()
+    assert host.said()["state"] == "stopped"
+
+    until(lambda: host.said()["state"] == "running", timeout_s=30)
+    assert host.said() == before
+    assert pidfile.instance(host.state) == identity
+    second = start()
+    assert second.wait() == 7
+    host.signal(signal.SIGTERM)
+    assert host.wait() == 0
+    assert host.stderr().count("state_folder_restored") == 1
+
+
+def test_state_is_true_again_when_its_file_can_be_written_again(start: "Start") -> None:
+    host = start()
+    pids = host.until_running()
+    in_the_way = host.state / ".supervisor.json.new"
+    in_the_way.mkdir()
+    for pid in pids.values():
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: "state_not_written" in host.stderr())
+    until(lambda: len(host.children()) == 3, what="new workers and the monitor")
+    in_the_way.rmdir()
+
+    until(lambda: not set(pids.values()) & set(host.workers().values()), timeout_s=30)
+    until(lambda: "state_written" in host.stderr())
+    assert host.stderr().count("state_not_written") == 1
