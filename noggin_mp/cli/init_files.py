@@ -18,7 +18,7 @@ SYSTEMD: Final = (
 )  # fmt: skip
 """The files for systemd; the last three make the user and the folders, and turn logs over."""
 
-_LINE: Final = re.compile(r"( *)([a-z_]+):(?: +(.*))?")
+_LINE: Final = re.compile(r'( *)("?([a-z_]+)"?):(?: +(.*))?')
 _ACCOUNT: Final = re.compile(r"(?<![\w/.@-])noggin(?![\w/.@-])")
 _OWN_FOLDERS: Final = re.compile(r"(?:(?:State|Logs)Directory(?:Mode)?=.*\n)+")
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9/._+@-]")
@@ -84,13 +84,13 @@ def configuration(site: Site, given: Mapping[str, object], *, credential: bool) 
         if found is None:
             lines.append(line)
             continue
-        indent, key, value = found.groups()
+        indent, written, key, value = found.groups()
         path = [*path[: len(indent) // 2], key]
         name = ".".join(path)
         if name in live:
-            lines.append(f"{indent}{key}: {json.dumps(live[name], ensure_ascii=False)}")
+            lines.append(f"{indent}{written}: {json.dumps(live[name], ensure_ascii=False)}")
         else:
-            lines.append(line if value is None else f"{indent}#{key}: {value}")
+            lines.append(line if value is None else f"{indent}#{written}: {value}")
     return _HEAD + "\n".join(lines) + "\n"
 
 
