@@ -176,7 +176,8 @@ class Reloads:
         assert source is not None
         self._number += 1
         self._note(State.CHECKING)
-        self._held.notifier.reloading()
+        if self._fleet.phase is fleet.Phase.RUNNING:
+            self._held.notifier.reloading()
         try:
             self._check = checking.Check(
                 lambda: checking.examine(before, source, refused=refused),
@@ -271,7 +272,8 @@ class Reloads:
         detail = {"result": outcome, "version": version, "error": error, "changed": changed}
         told = {name: value for name, value in detail.items() if value is not None}
         self._finished(ok, told, more=self._again)
-        self._held.notifier.ready(error or "configuration applied")
+        if self._fleet.phase is fleet.Phase.RUNNING:  # a start is over when a worker is at work
+            self._held.notifier.ready(error or "configuration applied")
 
     def _note(self, state: State) -> None:
         self._state, self._at = state, time.time()

@@ -204,6 +204,27 @@ def test_systemd_hears_of_the_end_only_when_all_is_rolled(start: "Start", tmp_pa
     assert not set(before.values()) & set(host.workers().values())
 
 
+def test_systemd_does_not_take_a_reload_for_the_end_of_the_start(
+    start: "Start", tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(15)
+        host = start(worker="choosy", fleet={"workers": 1, "threads": 14},
+                     reloads=[{"error": "line 3: no"}],
+                     env={"NOTIFY_SOCKET": str(tmp_path / "notify")})  # fmt: skip
+        until(lambda: host.notes("started"), what="a worker that is not at work yet")
+        assert reload(host)["outcome"] == "invalid"
+        assert host.said()["state"] == "starting"
+        host.signal(signal.SIGTERM)
+        heard = ""
+        while "STOPPING=1" not in heard:
+            heard += systemd.recv(1000).decode()
+
+    assert "READY=1" not in heard
+    assert "RELOADING=1" not in heard
+
+
 def _until_told(server: socket.socket, word: str) -> str:
     while True:
         text = server.recv(1000).decode()
