@@ -38,6 +38,7 @@ class Rereading:
         self._ctx = ctx
         self._adjust = adjust
         self._first = self._latest = ctx.loaded
+        self._said = frozenset(self.said())
 
     def read(self) -> "Settings":
         """The settings as of now. Raises: ConfigError.
@@ -51,7 +52,7 @@ class Rereading:
                 f"{self._first.file}: there is no such file any more",
                 remedy="put it back, or restart the service to do without it",
             )
-        emptied = sorted(fresh.empty - self._first.empty)
+        emptied = sorted(fresh.empty & self._said)
         if emptied:
             raise errors.ConfigError(
                 f"{emptied[0]}: nothing is written in it, and a reload would set all that it had"
@@ -79,6 +80,14 @@ class Rereading:
         if not place:
             return error
         return type(error)(f"{place}: {error.message}", remedy=error.remedy)
+
+    def said(self) -> frozenset[str]:
+        """The files in which something was written when they were read last."""
+        return frozenset(map(str, self._latest.files)) - self._latest.empty
+
+    def accept(self, files: Collection[str]) -> None:
+        """From now on it is a mishap when one of these is empty."""
+        self._said = frozenset(files)
 
     def texts(self) -> Mapping[str, str]:
         """What the files held when they were read last."""
@@ -110,6 +119,8 @@ def source(
         examine=tried,
         origin=again.origin,
         texts=again.texts,
+        said=again.said,
+        accept=again.accept,
         file=None if file.file is None else Path(file.file).absolute(),
         pinned={**pinned, BREAKER_OPTIONS: options},
     )

@@ -106,6 +106,7 @@ class Reloading:
             log.error("config_rejected", reason=found.error)
         elif diff.whole(found.changes) in (None, diff.Liveness.LIVE):
             self._settings = found.settings
+            self._source.accept(found.said)
             log.info("config_applied", changed=changed)
             return [
                 child.Order(name=child.SETTINGS, body={"version": 0, "settings": found.settings})

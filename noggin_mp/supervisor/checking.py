@@ -32,6 +32,7 @@ class Finding:
     settings: schema.Settings | None = None
     changes: tuple[diff.Change, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
+    said: frozenset[str] = frozenset()
     error: str = ""
 
 
@@ -129,7 +130,12 @@ def examine(
             if change.how in refused:
                 _refuse(change, source)
         source.examine(fresh, {one.key for one in found if one.how is not diff.Liveness.LIVE})
-        return Finding(settings=fresh, changes=found, texts=dict(source.texts()))
+        return Finding(
+            settings=fresh,
+            changes=found,
+            texts=dict(source.texts()),
+            said=frozenset(source.said()),
+        )
     except errors.NogginError as error:
         problems = error.problems if isinstance(error, errors.ConfigError) else ()
         told = [str(problem).partition("\n")[0] for problem in problems[:_MOST_TOLD]]

@@ -27,6 +27,14 @@ def _no_texts() -> Mapping[str, str]:
     return {}
 
 
+def _no_files() -> Collection[str]:
+    return ()
+
+
+def _ignored(_files: Collection[str]) -> None:
+    """Who reads no files need not know which of them said something."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Where the configuration comes from, so that it can be read again."""
@@ -40,6 +48,10 @@ class Source:
     """Where a key stands, as file:line:column; as last read in this process, like `texts`."""
     texts: Callable[[], Mapping[str, str]] = _no_texts
     """The files by path."""
+    said: Callable[[], Collection[str]] = _no_files
+    """The paths of those in which something is written."""
+    accept: Callable[[Collection[str]], None] = _ignored
+    """Is told, by the process that keeps the source, what `said` was of settings now in effect."""
     file: Path | None = None
     pinned: Mapping[str, Any] = field(default_factory=dict)
     """What the command line has fixed, whatever the files say."""

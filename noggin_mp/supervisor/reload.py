@@ -237,6 +237,8 @@ class Reloads:
                 self._rollout = None
                 rollout.succeeded(self._fleet, going)
                 self._publish(self._found.texts)
+                if self._source is not None:
+                    self._source.accept(self._found.said)
                 self._end(Outcome.APPLIED if self._found.changes else Outcome.UNCHANGED)
 
     def _use(self, settings: schema.Settings, now: float) -> None:

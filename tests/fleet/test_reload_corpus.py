@@ -48,6 +48,8 @@ def test_no_bad_configuration_touches_the_fleet_and_a_good_one_is_applied(
             assert (last["outcome"], last["version"]) == ("applied", 2)
             assert reloads.pids(site) == before
             assert fleet.supervisor_file(site)["config_error"] is None
+            _drop_in_comes_and_is_emptied(site)
+            assert reloads.pids(site) == before
             if done < TIPS:
                 hosts.progress(site, 1)
             process.terminate()
@@ -60,6 +62,20 @@ def test_no_bad_configuration_touches_the_fleet_and_a_good_one_is_applied(
             path.read_text("utf-8", "replace") for path in (tmp_path / "state").glob("*.json")
         )
         assert bad_configs.SECRET not in everything
+
+
+def _drop_in_comes_and_is_emptied(site: fleet.Site) -> None:
+    """A new one that says nothing is harmless; one that had said something must not fall silent."""
+    file = site.folder / "conf.d" / "60-threads.yaml"
+    file.parent.mkdir()
+    told = []
+    for text in ("# fleet: {threads: 3}\n", "fleet: {threads: 3}\n", "# fleet: {threads: 3}\n"):
+        file.write_text(text)
+        told.append(reloads.hup(site))
+    assert [last["outcome"] for last in told] == ["unchanged", "applied", "invalid"]
+    assert told[2]["error"].startswith(f"{file}: nothing is written in it")
+    file.unlink()
+    assert reloads.hup(site)["changed"] == ["fleet.threads"]
 
 
 def _fault(site: fleet.Site, spoil: bad_configs.Spoil, told: str, before: list[int]) -> str:
