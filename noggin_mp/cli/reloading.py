@@ -27,7 +27,14 @@ _BEHIND: tuple[tuple[type[errors.NogginError], tuple[str, ...]], ...] = (
 """The keys that a trial is about, by the error it ends with."""
 
 
-_NAMED = ("api.namespace", "api.base_url", "api.media_url", "object_types", "attachments.layout")
+_NAMED = (
+    "api.namespace",
+    "api.base_url",
+    "api.media_url",
+    "object_types",
+    "attachments.layout",
+    "paths.log",
+)
 """The keys that errors name themselves."""
 
 
@@ -154,6 +161,11 @@ def examine_worker(fresh: "Settings", rolled: Collection[str]) -> None:
     if "api.base_url" in rolled:
         _resolve(api.host)
     files.ensure_writable(fresh.paths.output)
+    if "paths.log" in rolled:
+        try:
+            files.ensure_writable(fresh.paths.log)
+        except errors.LocalTrouble as error:  # whose place would be that of paths.output
+            raise errors.ConfigError(f"paths.log: {error.message}", remedy=error.remedy) from error
     examine_database(fresh, rolled)
 
 

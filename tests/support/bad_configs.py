@@ -254,6 +254,7 @@ FILES: list[Case] = [
     ("empty token file", _token(0o600, "\n"), "is empty"),
     ("two words of token", _token(0o600, "swordfish and chips"), "something else than one token"),
     ("folder that cannot be made", put("paths.output", "/proc/nothing/here"), "/proc/nothing"),
+    ("log folder that cannot be made", put("paths.log", "/proc/nothing/log"), "paths.log: cannot"),
     ("object types are nowhere", put("object_types", "/nowhere/types"), "/nowhere/types"),
     ("no server", put("database.dsn", "postgresql://u:swordfish@127.0.0.1:1/d"), "127.0.0.1"),
     ("no schema there", put("database.schema", "another_schema"), "another_schema"),
