@@ -68,7 +68,7 @@ def _text(found: Mapping[str, Any]) -> str:
     parts += [
         f"{one['host']}: its last reload was refused: {one['config_error']}"
         for one in hosts
-        if one["config_error"]
+        if one["config_error"] and one["host"] in present
     ]
     if found["requests"]:
         rows = [

@@ -158,6 +158,21 @@ def test_host_that_says_nothing_is_told_as_silent_and_never_obeys_later(
     assert conn.execute("SELECT count(*) FROM fleet_answers WHERE host = 'b'").fetchone() == (0,)
 
 
+def test_reload_that_was_refused_is_told_only_while_the_host_is_there(
+    noggin: Command, sign_in: Sign, conn: session.Connection
+) -> None:
+    told = "a: its last reload was refused: noggin.yaml:3"
+    host = sign_in("a")
+    host.end()
+    requests.present(conn, host.who, facts={"config_error": "noggin.yaml:3: no"}, age_s=3600)
+    assert told in noggin("fleet", "status").out
+    for slot in range(host.workers):
+        fleet.sign_off(conn, holder=queue.Holder(
+            host="a", slot=slot, instance=host.who.instance, boot=1))  # fmt: skip
+    fleet.sign_off_host(conn, host="a", instance=host.who.instance)
+    assert told not in noggin("fleet", "status").out
+
+
 def test_request_nobody_waits_for_is_shown_by_status(noggin: Command, sign_in: Sign) -> None:
     sign_in("a", lambda request: None)
     sign_in("b")
