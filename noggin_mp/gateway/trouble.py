@@ -9,6 +9,7 @@ from pathlib import Path
 from noggin_mp.domain import errors
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_TOO_MANY = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def local(error: OSError, path: Path, *, doing: str) -> errors.LocalTrouble:
@@ -36,6 +37,8 @@ def _remedy(error: OSError, path: Path) -> str:
         return f"run: sudo chown -R {user} {_quoted(path)}"
     if error.errno == errno.EROFS:
         return f"mount it writable: findmnt -T {_quoted(path)}"
+    if error.errno in _TOO_MANY:
+        return "raise the limit of open files (ulimit -n, LimitNOFILE=), or lower fleet.threads"
     return f"check the disk: findmnt -T {_quoted(path)}; dmesg | tail"
 
 

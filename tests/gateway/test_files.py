@@ -96,6 +96,8 @@ def test_ensure_writable_gives_the_command_when_permission_is_missing(tmp_path: 
         (errors.PathUnusable, errno.ENOENT, "run: sudo install -d -o"),
         (errors.PathUnusable, errno.ENOTDIR, "remove what stands in its way"),
         (errors.PathUnusable, errno.EIO, "dmesg"),
+        (errors.PathUnusable, errno.EMFILE, "ulimit -n"),
+        (errors.PathUnusable, errno.ENFILE, "LimitNOFILE="),
     ],
 )
 def test_local_names_the_remedy_when_the_error_is(
