@@ -1,5 +1,7 @@
 """What the doctor looks at on this machine: Python, packages, folders, memory, limits, the port."""
 
+import contextlib
+import errno
 import importlib.metadata
 import os
 import re
@@ -13,7 +15,7 @@ from typing import Final
 
 from noggin_mp.cli.findings import Verdict, failed, ok, skipped, warning
 from noggin_mp.domain import errors
-from noggin_mp.gateway import files, partial
+from noggin_mp.gateway import files, partial, trouble
 from noggin_mp.settings.schema import Settings
 from noggin_mp.store import binaries
 from noggin_mp.supervisor import listen, pidfile
@@ -74,11 +76,11 @@ def _version(name: str) -> str | None:
 
 def folder(path: Path, *, key: str) -> Iterator[Verdict]:
     """Whether a folder can be used, or could be made; nothing is made or changed."""
-    if path.is_dir():
+    if _is_folder(path):
         if os.access(path, os.W_OK | os.X_OK | os.R_OK):
             yield ok(str(path))
         else:
-            yield failed(f"{path} cannot be used by this user", _own(path), _LOCAL)
+            yield failed(f"{path} cannot be used by this user", _open(path), _LOCAL)
         return
     if path.exists() or path.is_symlink():
         yield failed(f"{path} is no folder", f"correct paths.{key}, or remove it", _LOCAL)
@@ -90,10 +92,18 @@ def folder(path: Path, *, key: str) -> Iterator[Verdict]:
         yield failed(f"{path} is missing and cannot be made", _make(path), _LOCAL)
 
 
+def _is_folder(path: Path) -> bool:
+    """Whether it is one; true as well for what lies behind a folder that is shut to this user."""
+    try:
+        return path.is_dir()
+    except PermissionError:
+        return True
+
+
 def output(settings: Settings) -> Iterator[Verdict]:
     """The output folder: write, fsync, rename and remove a file, and the space that is left."""
     path = settings.paths.output
-    if not path.is_dir():
+    if not _is_folder(path):
         for one in folder(path, key="output"):
             yield one if one.exit_code else warning(one.found, "if it is a mount, mount it")
         return
@@ -121,7 +131,8 @@ def _written(path: Path) -> Verdict:
             new.write(b"\0" * 4096)
             new.publish(name)
     finally:
-        (path / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # read-only: nothing was made, and that is told
+            (path / name).unlink()
     took = time.monotonic() - started
     said = f"{path}: written, fsynced and renamed in {took * 1000:.0f} ms"
     return ok(said) if took < _SLOW_FSYNC_S else warning(said, "use a faster disk for many files")
@@ -177,15 +188,19 @@ def limits(settings: Settings) -> Iterator[Verdict]:
     said = f"open files {_number(soft)} (hard {_number(hard)}), a process needs {need}"
     if soft != resource.RLIM_INFINITY and soft < need:
         remedy = f"run ulimit -n {need}, or set LimitNOFILE={need} in the unit"
+        if hard != resource.RLIM_INFINITY and hard < need:  # only root may go above it
+            remedy = f"set LimitNOFILE={need} in the unit, or nofile in /etc/security/limits.conf"
         yield failed(said, remedy, _LOCAL)
     else:
         yield ok(said)
     tasks = fleet.workers * (fleet.threads + 8) + 16
-    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
     if os.geteuid() != 0 and soft != resource.RLIM_INFINITY and soft < tasks:
         yield warning(
             f"processes and threads of this user {_number(soft)}, the fleet takes {tasks}",
-            f"run ulimit -u {2 * tasks}",
+            f"run ulimit -u {2 * tasks}"
+            if hard == resource.RLIM_INFINITY or hard >= 2 * tasks
+            else f"set LimitNPROC={2 * tasks} in the unit, or nproc in /etc/security/limits.conf",
         )
 
 
@@ -247,8 +262,10 @@ def _alone(running: dict[str, int]) -> Verdict:
     return ok(said)
 
 
-def _own(path: Path) -> str:
-    return f"run: sudo chown -R {os.geteuid()}:{os.getegid()} {path}"
+def _open(path: Path) -> str:
+    """What opens a folder to this user."""
+    denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return trouble.local(denied, path, doing="use").remedy
 
 
 def _make(path: Path) -> str:

@@ -109,7 +109,8 @@ class Doctor:
             )
         if told.get("NeedDaemonReload") == "yes":
             yield warning(f"{file} was changed", "run: systemctl daemon-reload")
-        if told.get("UnitFileState") in ("disabled", "masked") and name != WORKER_UNIT:
+        off = told.get("UnitFileState") in ("disabled", "masked") and name != WORKER_UNIT
+        if off and problem is None:
             yield warning(
                 f"{name} is {told['UnitFileState']}: it does not start at boot",
                 f"run: systemctl enable {name}",

@@ -34,6 +34,8 @@ def _remedy(error: OSError, path: Path) -> str:
             return f"choose a folder {user} can reach, or run: sudo chmod o+x {_quoted(barred)}"
         if not os.path.lexists(path):
             return f"run: sudo install -d -o {user} -m 750 {_quoted(path)}"
+        if path.stat().st_uid == os.geteuid():
+            return f"run: chmod u+rwx {_quoted(path)}"
         return f"run: sudo chown -R {user} {_quoted(path)}"
     if error.errno == errno.EROFS:
         return f"mount it writable: findmnt -T {_quoted(path)}"

@@ -7,11 +7,13 @@ import resource
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from noggin_mp.cli import doctor_services, init_files, main
+from noggin_mp.cli import doctor_machine, doctor_services, init_files, main
 from noggin_mp.supervisor import pidfile
 from tests.support.command import Command
 from tests.support.patient import Patient
@@ -35,6 +37,79 @@ def test_doctor_says_8_when_a_file_is_in_the_way(patient: Patient) -> None:
     for name in ("state", "output"):
         assert found[f"folder {name}"][0]["state"] == "failed"
         assert f"paths.{name}" in found[f"folder {name}"][0]["remedy"]
+
+
+def seen_without_rights(path: Path) -> tuple[str, str]:
+    """State and remedy of a folder, looked at by an account for which rights count, not root."""
+    read_fd, write_fd = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setresgid(65534, 65534, 65534)
+                os.setresuid(65534, 65534, 65534)
+            (found,) = doctor_machine.folder(path, key="log")
+            os.write(write_fd, f"{found.state}\n{found.remedy}".encode())
+        finally:
+            os._exit(0)
+    os.close(write_fd)
+    with os.fdopen(read_fd) as told:
+        state, _, remedy = told.read().partition("\n")
+    os.waitpid(pid, 0)
+    return state, remedy
+
+
+@pytest.fixture
+def open_place() -> Iterator[Path]:
+    """A folder that other accounts may enter, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_folder_behind_a_shut_one_is_told_with_what_opens_it(open_place: Path, there: bool) -> None:
+    shut = open_place / "shut"
+    shut.mkdir()
+    if there:
+        (shut / "log").mkdir()
+    shut.chmod(0)
+    state, remedy = seen_without_rights(shut / "log")
+    shut.chmod(0o700)
+
+    assert state == "failed"
+    assert remedy.endswith(f"or run: sudo chmod o+x {shut}")
+
+
+def test_own_folder_without_rights_is_opened_by_its_remedy(open_place: Path) -> None:
+    folder = open_place / "out"
+    folder.mkdir()
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+    folder.chmod(0o500)
+    state, remedy = seen_without_rights(folder)
+    assert (state, remedy) == ("failed", f"run: chmod u+rwx {folder}")
+
+    subprocess.run(["sh", "-c", remedy.removeprefix("run: ")], check=True)
+    assert seen_without_rights(folder) == ("ok", "")
+
+
+def test_doctor_says_8_when_the_output_is_read_only(patient: Patient) -> None:
+    command = Command(patient.folder, "", **patient.settings)
+    output = patient.folder / "output"
+    doctor = f"'{sys.executable}' -m noggin_mp -c {command.config} doctor --json --offline"
+    mounted = f"mount --bind {output} {output} && mount -o remount,bind,ro {output}"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f"({mounted}) || exit 99; exec {doctor}"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode == 99 or "unshare" in done.stderr:
+        pytest.skip("no file system may be mounted here")
+
+    assert done.returncode == 8
+    (found,) = (one for one in json.loads(done.stdout)["checks"] if one["state"] == "failed")
+    assert "Read-only file system" in found["found"]
+    assert found["remedy"].startswith("mount it writable")
 
 
 def test_doctor_says_8_and_by_whom_when_the_port_is_taken(patient: Patient) -> None:
@@ -72,6 +147,19 @@ def test_doctor_says_8_when_too_few_files_may_be_open(patient: Patient) -> None:
     assert code == 8
     assert told.startswith("open files 300 ")
     assert "LimitNOFILE=424" in remedy
+
+
+def test_doctor_names_the_hard_limit_when_no_shell_can_help(patient: Patient) -> None:
+    command = Command(patient.folder, "", **patient.settings)
+    done = subprocess.run(
+        ["prlimit", "--nofile=70:71", sys.executable, "-m", "noggin_mp", "-c",
+         str(command.config), "doctor", "--json", "--offline"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    (found,) = (one for one in json.loads(done.stdout)["checks"] if one["state"] == "failed")
+    assert "hard 71" in found["found"]
+    assert found["remedy"].startswith("set LimitNOFILE=76 in the unit, or nofile in ")
 
 
 def test_doctor_speaks_plainly_to_a_pipe_and_marks_for_a_terminal(patient: Patient) -> None:
