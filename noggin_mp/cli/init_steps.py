@@ -16,23 +16,26 @@ def after(site: Site, *, systemd: bool, supervisord: bool) -> list[str]:
     config = shlex.quote(str(site.config))
     ours = f"{shlex.join(site.program)} -c {config}"
     as_account = f"runuser -u {site.user} -- {ours}" if root else ours
-    mode = f"0640 -g {site.group}" if root else "0600"
+    token = shlex.quote(str(site.token))
+    # A shell's own `>`: in a terminal that was another account's, /dev/stdin cannot be opened.
+    put = f"install -m 0640 -g {site.group} /dev/stdin {token}"
+    put = put if root else f"(umask 077; cat > {token})"
     units, programs = (shlex.quote(str(site.folder / n)) for n in ("systemd", "supervisord"))
     steps = [f"edit {config}: database.dsn and api.namespace at least"]
-    if systemd:
+    known = exists(site.user)  # then everything was made for him at once
+    if systemd and not known:
         steps += [
             f"{sudo}systemd-sysusers {units}/noggin-mp.sysusers",
             f"{sudo}systemd-tmpfiles --create {units}/noggin-mp.tmpfiles",
         ]
-    elif not exists(site.user):
+    elif not known:
         data, config_folder = (shlex.quote(str(one)) for one in (site.data, site.config.parent))
         steps += [
             f"{sudo}useradd --system --home-dir {data} {site.user}",
             f"{sudo}chown -R {site.user}: {data} && {sudo}chgrp -R {site.user} {config_folder}",
         ]
     steps += [
-        f"install -m {mode} /dev/stdin {shlex.quote(str(site.token))}"
-        "    # paste the token, then Ctrl-D",
+        f"{put}    # paste the token, then Ctrl-D",
         f"{as_account} doctor",
         f"{as_account} db migrate",
     ]

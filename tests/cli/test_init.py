@@ -172,6 +172,16 @@ def test_next_steps_use_the_database_as_the_account_of_the_service(
         assert verbs[verb].startswith("runuser -u nobody -- ")
 
 
+@pytest.mark.parametrize(("user", "made"), [("nobody", False), ("not-here-yet", True)])
+def test_next_steps_make_the_account_only_when_it_is_missing(
+    home: Path, capsys: pytest.CaptureFixture[str], user: str, made: bool
+) -> None:
+    """The folders of an account that is there are its own already: tmpfiles would take them."""
+    done = init(home, "--user", user, "--systemd", "--dry-run", capsys=capsys)
+
+    assert ("systemd-sysusers" in done.out, "systemd-tmpfiles" in done.out) == (made, made)
+
+
 def test_init_looks_at_the_configuration_in_the_home_that_a_tilde_means(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
