@@ -110,6 +110,12 @@ def lease(
     return _batch(rows, trusted_until=asked + lease_s)
 
 
+def suspects(connection: session.Connection) -> int:
+    """How many TIPs wait to be leased alone."""
+    row = connection.execute(statements.statement("suspects")).fetchone()
+    return int(row[0]) if row else 0
+
+
 def lease_one(
     connection: session.Connection, *, holder: Holder, tip: Tip, lease_s: float
 ) -> Batch | None:

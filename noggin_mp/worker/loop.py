@@ -46,7 +46,9 @@ class Worker:
         self._next_rescan = 0.0
         self._astray_until = 0.0
         self._suspects = suspects.Suspects(
-            pulse=self._pulse, held=self._ledger, take=lambda: self._take(self._alone, 1)
+            parts,
+            take=lambda: self._take(self._alone, 1),
+            workers=lambda: self._settings.fleet.workers,
         )
         self._storage = storage.Storage(
             self._settings.paths.output,

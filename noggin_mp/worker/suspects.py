@@ -3,44 +3,50 @@
 from collections.abc import Callable
 from typing import Final
 
+from noggin_mp.domain import stillness
 from noggin_mp.domain.tip import LeaseToken
 from noggin_mp.store import queue
-from noggin_mp.worker import ledger
-from noggin_mp.worker import pulse as pulses
+from noggin_mp.worker import boot
 
-_STILL_S: Final = 10.0
-"""So long a worker waits for what it has in hand to end; then it works on, and tries again."""
+_COUNTED_S: Final = 1.0
+"""So long a count of the suspects is gone by."""
 
 
 class Suspects:
     """When to keep still, and for which lease; belongs to the main thread.
 
-    `take` leases one suspect; `held` is what the worker has in hand.
+    `take` leases one suspect; `workers` is how many this host should have.
     """
 
     def __init__(
-        self, *, pulse: pulses.Pulse, held: ledger.Ledger, take: Callable[[], queue.Batch]
+        self, parts: "boot.Parts", *, take: Callable[[], queue.Batch], workers: Callable[[], int]
     ) -> None:
-        self._pulse = pulse
-        self._held = held
+        self._parts = parts
         self._take = take
+        self._workers = workers
         self._token: LeaseToken | None = None
-        self._still_until = 0.0
-        self._next_try = 0.0
+        self._waiting = 0
+        self._count_at = 0.0
 
     def keep_still(self, now: float) -> bool:
         """True while nothing else is to be leased; takes a suspect once nothing is in hand."""
-        if self._token is not None and self._token in self._held.tokens:
+        held = self._parts.ledger
+        if self._token is not None and self._token in held.tokens:
             return True
-        if not self._pulse.suspects:
+        if not self._parts.pulse.suspects:
             return False
-        if now >= self._next_try:
-            self._still_until = now + _STILL_S
-            self._next_try = now + 2 * _STILL_S
-        if now >= self._still_until or self._held.outstanding:
-            return now < self._still_until
+        if held.outstanding:
+            return self._is_turn(now)
         self._token = self._take().token
         if self._token is None:
-            self._pulse.suspects = False
-            self._next_try = 0.0
+            self._parts.pulse.suspects = False
         return self._token is not None
+
+    def _is_turn(self, now: float) -> bool:
+        if now >= self._count_at:
+            self._count_at = now + _COUNTED_S
+            with self._parts.pool.connection() as connection:
+                self._waiting = queue.suspects(connection)
+            self._parts.pulse.suspects = self._waiting > 0
+        slot, workers = self._parts.holder.slot, self._workers()
+        return stillness.keeps_still(slot=slot, workers=workers, suspects=self._waiting, now=now)
