@@ -27,6 +27,7 @@ class Essentials(NamedTuple):
     output: str
     host: str
     min_free_bytes: int
+    api_host: str
 
     @classmethod
     def of(cls, settings: "Settings") -> Self:
@@ -38,6 +39,7 @@ class Essentials(NamedTuple):
             output=str(settings.paths.output),
             host=settings.fleet.host,
             min_free_bytes=settings.attachments.min_free_bytes,
+            api_host=settings.api.host,
         )
 
     @property

@@ -23,7 +23,8 @@ class Reason:
 class Facts:
     """What is known: `supervisor` is supervisor.json, `workers` and `breakers` are rows of status.
 
-    `free_bytes` is None when the output folder cannot be asked.
+    `free_bytes` is None when the output folder cannot be asked. `api_host` is the host that we work
+    with, as scopes carry it; empty when every scope counts.
     """
 
     supervisor: Mapping[str, Any]
@@ -38,6 +39,7 @@ class Facts:
     free_bytes: int | None
     min_free_bytes: int
     max_age_s: float | None = None
+    api_host: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ def judge(facts: Facts) -> Verdict:
     """The verdict on `facts`, worst things first."""
     beating = [one for one in facts.workers if one["state"] not in ("lost", "stopped")]
     reasons, notes = _supervision(facts, beating=bool(beating))
-    stops, passing = _breakers(facts.breakers)
+    stops, passing = _breakers(facts.breakers, facts.api_host)
     reasons += stops
     notes += passing
     if facts.paused:
@@ -124,8 +126,13 @@ def _supervision(facts: Facts, *, beating: bool) -> tuple[list[Reason], list[Rea
     return reasons, notes
 
 
-def _breakers(breakers: Sequence[Mapping[str, Any]]) -> tuple[list[Reason], list[Reason]]:
-    """Scopes that stop the fleet, and those that will pass by themselves in a moment."""
+def _breakers(
+    breakers: Sequence[Mapping[str, Any]], api_host: str
+) -> tuple[list[Reason], list[Reason]]:
+    """Scopes that stop the fleet, and those that will pass by themselves in a moment.
+
+    One left open at a host that nobody here works with any more stops nothing; nobody probes it.
+    """
     reasons, notes = [], []
     for one in breakers:
         scope, state = one["scope"], one["state"]
@@ -134,7 +141,12 @@ def _breakers(breakers: Sequence[Mapping[str, Any]]) -> tuple[list[Reason], list
             remedy = "give a valid token (api.token or api.token_file) and reload or restart"
         else:
             remedy = f"see noggin-mp breaker show {scope}"
-        if state in _STOPS:
+        if state == "open" and api_host not in ("", scope, scope.rpartition(":")[0]):
+            notes.append(Reason(
+                code="breaker.elsewhere",
+                message=f"{scope}, another host than api.base_url's, is open{why}",
+                remedy=f"forget it: noggin-mp breaker reset {scope}"))  # fmt: skip
+        elif state in _STOPS:
             reasons.append(Reason(
                 code=f"breaker.{state}", message=f"the breaker {scope} is {state}{why}",
                 remedy=remedy))  # fmt: skip

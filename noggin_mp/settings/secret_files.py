@@ -18,9 +18,10 @@ def is_there(file: Path) -> bool:
 def is_open_to_all(file: Path) -> bool:
     """True when users other than owner and group may read it."""
     try:
-        return bool(file.stat().st_mode & stat.S_IROTH)
+        mode = file.stat().st_mode
     except (OSError, ValueError):
         return False
+    return stat.S_ISREG(mode) and bool(mode & stat.S_IROTH)
 
 
 def closing(file: Path) -> str:

@@ -95,9 +95,7 @@ def fork(
     count = kernel.thread_count()
     if count != 1:
         raise RuntimeError(f"the supervisor must have one thread to fork, it has {count}")
-    read_fd, write_fd = os.pipe()
-    tray_fd, desk_fd = os.pipe()
-    stacks_fd = os.memfd_create("stacks")
+    read_fd, write_fd, tray_fd, desk_fd, stacks_fd = _descriptors()
     sys.stdout.flush()
     sys.stderr.flush()
     parent_pid = os.getpid()
@@ -119,6 +117,20 @@ def fork(
         os.close(tray_fd)
     receiver, desk = messages.Receiver(read_fd), orders.Desk(desk_fd)
     return Tenant(pid=pid, pidfd=_pidfd(pid), receiver=receiver, desk=desk, stacks_fd=stacks_fd)
+
+
+def _descriptors() -> tuple[int, ...]:
+    """Two pipes and a file in memory; all of them or none. Raises: OSError."""
+    made: list[int] = []
+    try:
+        made += os.pipe()
+        made += os.pipe()
+        made.append(os.memfd_create("stacks"))
+    except OSError:
+        for fd in made:
+            os.close(fd)
+        raise
+    return tuple(made)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

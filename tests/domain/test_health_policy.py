@@ -77,6 +77,18 @@ def test_judge_only_notes_what_is_harmless(change: dict[str, Any], code: str) ->
     assert verdict.healthy
 
 
+@pytest.mark.parametrize(
+    ("scope", "healthy"),
+    [("api.new:api", False), ("api.new", False), ("api.old:api", True), ("api.old", True)],
+)
+def test_judge_only_notes_a_breaker_left_open_at_another_host(scope: str, healthy: bool) -> None:
+    breakers = [{"scope": scope, "state": "open"}]
+    verdict = health.judge(dataclasses.replace(GOOD, breakers=breakers, api_host="api.new"))
+
+    assert verdict.healthy is healthy
+    assert codes(verdict.notes) == (["breaker.elsewhere"] if healthy else [])
+
+
 def test_judge_blames_the_breaker_and_not_the_queue_when_work_waits_for_it() -> None:
     facts = dataclasses.replace(
         GOOD,

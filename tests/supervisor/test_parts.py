@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from noggin_mp.domain import errors
 from noggin_mp.supervisor import (
+    children,
     contexts,
     holdings,
     kernel,
@@ -408,3 +410,24 @@ def test_state_file_is_whole_when_it_is_replaced(tmp_path: Path) -> None:
 
     assert json.loads((tmp_path / pidfile.STATE_FILE).read_text()) == {"pid": 2}
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("room", [0, 1, 2, 3, 4])
+def test_no_descriptor_is_left_when_a_fork_meets_the_limit(room: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            while True:
+                taken.append(os.dup(0))
+        for fd in [taken.pop() for _ in range(room)]:
+            os.close(fd)
+        with pytest.raises(OSError, match="Too many open files"):
+            children._descriptors()
+        for _ in range(room):  # as many as before can be had again
+            taken.append(os.dup(0))
+    finally:
+        for fd in taken:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
