@@ -126,13 +126,14 @@ def test_request_without_the_tables_checks_stops_no_host(conn: session.Connectio
         "ALTER TABLE fleet_requests DROP CONSTRAINT fleet_requests_args,"
         " DROP CONSTRAINT fleet_requests_times"
     )
+    # Postgres before 17 cannot subtract from infinity: there the checks are what protects hosts.
+    until = "infinity" if conn.info.server_version >= 170_000 else "9999-12-31"
     conn.execute(
-        "INSERT INTO fleet_requests (verb, args, expires_at) VALUES ('reload', '[1]', 'infinity')"
+        "INSERT INTO fleet_requests (verb, args, expires_at) VALUES ('reload', '[1]', %s)", (until,)
     )
     [found] = present(conn)
-    assert (found.verb, found.args, found.workers, found.expires_in_s) == (
-        "reload", {}, None, float("inf"),
-    )  # fmt: skip
+    assert (found.verb, found.args, found.workers) == ("reload", {}, None)
+    assert found.expires_in_s > 1e9
 
 
 @pytest.mark.parametrize("written", ['{"workers": 7}', '{"workers": "7"}'])
