@@ -4,6 +4,8 @@ Half of what `status` and `health` take is the import of two large libraries, th
 settings', on one core each. Probes and people call them all day.
 """
 
+import gc
+import importlib
 import json
 import os
 import sys
@@ -56,6 +58,7 @@ class Reader:
     def __init__(self, read: Callable[[], Essentials]) -> None:
         """Fork. Raises: OSError."""
         self._pipe, writing = os.pipe()
+        gc.disable()  # imports leave next to no garbage, and looking for it takes a tenth of them
         try:
             self._pid = os.fork()
         except OSError:
@@ -68,9 +71,12 @@ class Reader:
 
     def told(self) -> Essentials | None:
         """The essentials, waited for; None when the child could not read the settings."""
+        # Needed where no database is configured, and there is time while the child reads.
+        importlib.import_module("noggin_mp.store.embedded")
         with os.fdopen(self._pipe, "rb") as pipe:
             text = pipe.read()
         os.waitpid(self._pid, 0)
+        gc.enable()
         return Essentials(*json.loads(text)) if text else None
 
 

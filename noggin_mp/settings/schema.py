@@ -6,11 +6,10 @@ frozen; a reload makes new ones.
 
 import zoneinfo
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr
 
-from noggin_mp.domain.object_types import Catalogue
 from noggin_mp.settings import notifying, policies, texts, values
 from noggin_mp.settings.section import Section, absent
 from noggin_mp.settings.texts import (
@@ -27,6 +26,9 @@ from noggin_mp.settings.texts import (
     Zone,
 )
 from noggin_mp.settings.values import Folder, Int, Num, OptionalPath, Size, Text
+
+if TYPE_CHECKING:  # most commands need no object types
+    from noggin_mp.domain.object_types import Catalogue
 
 MB, GIB = 10**6, 2**30
 DEFAULT_MEDIA_URL = "{base_url}/media/file?ns={namespace}&tip={tip}"
@@ -244,14 +246,14 @@ class Settings(Section):
         "Australia/Perth", description="Zone of the dates in records: their local day counts."
     )
 
-    _types: Catalogue | None = PrivateAttr(None)
+    _types: "Catalogue | None" = PrivateAttr(None)
 
     @property
-    def types(self) -> Catalogue | None:
+    def types(self) -> "Catalogue | None":
         """The object types that were read together with these settings, if they were."""
         return self._types
 
-    def with_types(self, types: Catalogue | None) -> "Settings":
+    def with_types(self, types: "Catalogue | None") -> "Settings":
         """The same settings, carrying these object types."""
         made = self.model_copy()
         made._types = types
