@@ -4,7 +4,6 @@ Half of what `status` and `health` take is the import of two large libraries, th
 settings', on one core each. Probes and people call them all day.
 """
 
-import gc
 import importlib
 import json
 import os
@@ -58,7 +57,6 @@ class Reader:
     def __init__(self, read: Callable[[], Essentials]) -> None:
         """Fork. Raises: OSError."""
         self._pipe, writing = os.pipe()
-        gc.disable()  # imports leave next to no garbage, and looking for it takes a tenth of them
         try:
             self._pid = os.fork()
         except OSError:
@@ -76,7 +74,6 @@ class Reader:
         with os.fdopen(self._pipe, "rb") as pipe:
             text = pipe.read()
         os.waitpid(self._pid, 0)
-        gc.enable()
         return Essentials(*json.loads(text)) if text else None
 
 

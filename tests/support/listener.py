@@ -3,9 +3,10 @@
 import contextlib
 import socket
 import threading
+from abc import ABC, abstractmethod
 
 
-class Listener:
+class Listener(ABC):
     """Accepts until it is stopped; what is said on a connection is the subclass's `serve`."""
 
     def __init__(self, *, backlog: int = 128) -> None:
@@ -19,9 +20,9 @@ class Listener:
         """Begin to accept, once the subclass is ready for it."""
         self._threads[0].start()
 
+    @abstractmethod
     def serve(self, sock: socket.socket, number: int) -> None:
         """Speak on the connection, the `number`th; in a thread of its own."""
-        raise NotImplementedError
 
     def idle(self) -> bool:
         """True when no connection is being served."""
