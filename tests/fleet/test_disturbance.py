@@ -10,11 +10,29 @@ from pathlib import Path
 
 import pytest
 
-from noggin_mp.store import embedded, queue, schema, session
+from noggin_mp.store import embedded, queue
 from noggin_mp.supervisor import holdings
 from tests.support import fleet, hosts, postgres, truth, wait
 
 WORK = ["--latency-ms", "20-40", "--missing", "0"]
+
+DURABLE = {**postgres.FAST, "synchronous_commit": "on"}
+"""What is acknowledged is kept."""
+
+
+@contextmanager
+def own_server() -> Iterator[tuple[Path, str]]:
+    """A folder, and the DSN of a server of the test's own in its `server`, with all migrations."""
+    folder = postgres.scratch()
+    state = folder / "server"
+    dsn = embedded.ensure_running(state, settings=DURABLE)
+    try:
+        postgres.migrate(dsn)
+        yield folder, dsn
+    finally:
+        embedded.destroy(state)
+        for home in (folder, folder / "here"):
+            shutil.rmtree(holdings.metrics_folder(home / "state"), ignore_errors=True)
 
 
 @contextmanager
@@ -51,35 +69,22 @@ def check_unpaid(site: fleet.Site) -> None:
 
 @pytest.mark.slow
 def test_fleet_goes_on_when_postgres_is_restarted_fast_and_at_once() -> None:
-    folder = postgres.scratch()
-    state = folder / "server"
-    settings = {**postgres.FAST, "synchronous_commit": "on"}  # what is acknowledged is kept
-    dsn = embedded.ensure_running(state, settings=settings)
-    try:
-        with session.connect(dsn, schema=postgres.SCHEMA, application_name="tests") as connection:
-            schema.migrate(connection, schema=postgres.SCHEMA)
+    with own_server() as (folder, dsn):
+        state = folder / "server"
         with at_work(folder, dsn, "--until-drained", "--horizon", "30", tips=150) as (site, run):
             for sign in (signal.SIGINT, signal.SIGQUIT):
                 _end(state, sign)
-                embedded.ensure_running(state, settings=settings)
+                embedded.ensure_running(state, settings=DURABLE)
                 hosts.progress(site, 20)
             assert run.wait(60) == 0, site.log[-3000:]
             check(site, 150)
             assert site.log.count('"worker_started"') == 2  # nobody died of it
-    finally:
-        embedded.destroy(state)
-        shutil.rmtree(holdings.metrics_folder(folder / "here" / "state"), ignore_errors=True)
 
 
 @pytest.mark.slow
 def test_nobody_is_called_hung_when_postgres_is_away_for_longer_than_the_watchdog_waits() -> None:
-    folder = postgres.scratch()
-    state = folder / "server"
-    settings = {**postgres.FAST, "synchronous_commit": "on"}  # what is acknowledged is kept
-    dsn = embedded.ensure_running(state, settings=settings)
-    try:
-        with session.connect(dsn, schema=postgres.SCHEMA, application_name="tests") as connection:
-            schema.migrate(connection, schema=postgres.SCHEMA)
+    with own_server() as (folder, dsn):
+        state = folder / "server"
         with fleet.simulator(folder, tips=100, options=WORK) as api:
             watch = {"watchdog_s": 6, "grace_s": 10, "workers": 2, "threads": 2}
             site = fleet.Site(folder, dsn, api, fleet=watch)
@@ -93,15 +98,12 @@ def test_nobody_is_called_hung_when_postgres_is_away_for_longer_than_the_watchdo
                 # Each worker tells it once for each wait that was in vain: more than the watchdog.
                 wait.until(lambda: site.log.count('"database_lost"') >= 8, timeout_s=60)
                 assert fleet.workers(site) == before
-                embedded.ensure_running(state, settings=settings)
+                embedded.ensure_running(state, settings=DURABLE)
                 assert run.wait(60) == 0, site.log[-3000:]
             truth.check_done(site, tips=100)
             check_unpaid(site)
         assert '"child_hung"' not in site.log
         assert site.log.count('"maintenance_lost_database"') == 1
-    finally:
-        embedded.destroy(state)
-        shutil.rmtree(holdings.metrics_folder(folder / "state"), ignore_errors=True)
 
 
 END_AT_SIGN_IN = """
