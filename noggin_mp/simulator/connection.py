@@ -66,9 +66,10 @@ class Connection(asyncio.Protocol):
     def _serve(self) -> None:
         while self._task is None and not self._transport.is_closing():
             end = self._buffer.find(b"\r\n\r\n")
+            if max(end, len(self._buffer) if end < 0 else 0) > _MAX_HEAD:
+                self._write(answers.whole(431, close=True))
+                return
             if end < 0:
-                if len(self._buffer) > _MAX_HEAD:
-                    self._write(answers.whole(431, close=True))
                 return
             head = bytes(self._buffer[:end])
             del self._buffer[: end + 4]

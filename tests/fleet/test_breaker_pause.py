@@ -41,14 +41,11 @@ def _check_pause(site: fleet.Site, api: fleet.Simulator, value: str, least_s: fl
     hosts.until(lambda: hosts.event(site, "pause").get("id", 0) > known)
     api.control(body={"mode": "ok"})
     paused = hosts.event(site, "pause")
-    hosts.until(
-        lambda: [one for one in api.log(since_ns=paused["at_ns"]) if one["status"] == 200],
-        what="the first request after the pause",
+    throttled, later = hosts.until(
+        lambda: _throttled(api, begun_ns), what="the first request after the pause"
     )
-    requests = api.log(since_ns=begun_ns - 10**9)
-    throttled = [one for one in requests if one["status"] == 429 and one["end_ns"] > begun_ns]
     last_ns = max(one["end_ns"] for one in throttled)
-    first_ns = min(one["start_ns"] for one in requests if one["start_ns"] > last_ns)
+    first_ns = min(one["start_ns"] for one in later)
     in_flight = [one for one in throttled if one["start_ns"] > paused["at_ns"]]
     kept_s = (first_ns - last_ns) / 1e9
     print(
@@ -58,6 +55,15 @@ def _check_pause(site: fleet.Site, api: fleet.Simulator, value: str, least_s: fl
     assert len(throttled) <= 16  # the threads of both hosts
     assert kept_s >= least_s - 0.02
     assert kept_s < least_s + 4  # it ends, and the cap holds
+
+
+def _throttled(api: fleet.Simulator, begun_ns: int) -> tuple[list[Any], list[Any]] | None:
+    """The answers 429 since then and the requests that began after the last of them, if any."""
+    requests = api.log(since_ns=begun_ns - 10**9)
+    throttled = [one for one in requests if one["status"] == 429 and one["end_ns"] > begun_ns]
+    last_ns = max((one["end_ns"] for one in throttled), default=begun_ns)
+    later = [one for one in requests if one["start_ns"] > last_ns]
+    return (throttled, later) if throttled and later else None
 
 
 def test_tip_pays_for_its_third_429_when_others_succeed(tmp_path: Path, migrated: str) -> None:

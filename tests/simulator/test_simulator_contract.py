@@ -131,9 +131,8 @@ def test_connection_is_kept_and_requests_may_be_pipelined(sim: Sim) -> None:
 
 
 def test_connection_closes_when_the_client_asks(sim: Sim) -> None:
-    answer = sim.raw(
-        sim.record_path(sim.first("LCD")), headers=sim.running.headers | {"connection": "close"}
-    )
+    headers = sim.running.headers | {"connection": "close"}
+    answer = sim.raw(sim.record_path(sim.first("LCD")), headers=headers, quiet_s=10)
     assert (answer.status, answer.end, answer.header("connection")) == (200, "closed", "close")
 
 
@@ -147,4 +146,4 @@ def test_nonsense_is_400(sim: Sim, request_line: str) -> None:
 
 def test_endless_head_is_431(sim: Sim) -> None:
     answer = raw_http.get(sim.running.base_url, "/", {"x": "y" * 70_000})
-    assert answer.status in (431, 404)
+    assert answer.status == 431

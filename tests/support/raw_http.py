@@ -1,6 +1,7 @@
 """A GET over a bare socket: what came, byte for byte, and how the connection ended."""
 
 import socket
+import sys
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -34,11 +35,13 @@ def get(
     *,
     first_s: float = 10.0,
     quiet_s: float = 0.3,
+    between_s: float = 10.0,
     limit: int | None = None,
 ) -> RawAnswer:
     """Ask once and read until the server ends the connection or falls silent.
 
-    It may take `first_s` to begin, and be silent for `quiet_s` after that.
+    It may take `first_s` to begin, be silent for `between_s` while the answer is not yet as long
+    as its head says (or says nothing), and for `quiet_s` once it is.
     With `limit`, reading stops once that many bytes of body have come (`end` is then open).
     """
     where = urlsplit(base_url)
@@ -50,14 +53,20 @@ def get(
         link.settimeout(first_s)
         try:
             while block := link.recv(1 << 20):
-                link.settimeout(quiet_s)
                 received += block
-                if limit is not None and len(received.partition(b"\r\n\r\n")[2]) >= limit:
+                answer = _answer(received, "open")
+                whole = len(answer.body) >= int(answer.header("content-length") or sys.maxsize)
+                link.settimeout(quiet_s if whole else between_s)
+                if limit is not None and len(answer.body) >= limit:
                     end = "open"
                     break
         except TimeoutError:
             end = "open"
         except ConnectionResetError:
             end = "reset"
+    return _answer(received, end)
+
+
+def _answer(received: bytearray, end: str) -> RawAnswer:
     head, _, body = bytes(received).partition(b"\r\n\r\n")
     return RawAnswer(head=head.decode("latin-1"), body=body, end=end)

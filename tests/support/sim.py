@@ -50,10 +50,12 @@ class Sim:
         headers: dict[str, str] | None = None,
         first_s: float = 10.0,
         quiet_s: float = 0.3,
+        between_s: float = 10.0,
         limit: int | None = None,
     ) -> raw_http.RawAnswer:
         """An answer by a bare socket."""
         chosen = self.running.headers if headers is None else headers
         return raw_http.get(
-            self.running.base_url, path, chosen, first_s=first_s, quiet_s=quiet_s, limit=limit
-        )
+            self.running.base_url, path, chosen,
+            first_s=first_s, quiet_s=quiet_s, between_s=between_s, limit=limit,
+        )  # fmt: skip
