@@ -52,7 +52,7 @@ class MailServer(Listener):
     def serve(self, sock: socket.socket, number: int) -> None:
         """Take the mails of one conversation."""
         with contextlib.suppress(OSError, ssl.SSLError, _Over):
-            sock.settimeout(30)
+            sock.settimeout(60)
             if self.behaviour.from_the_start:
                 assert self.behaviour.context is not None
                 sock = self.behaviour.context.wrap_socket(sock, server_side=True)

@@ -46,7 +46,7 @@ class Newcomer:
         return kept | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
 
     def run(
-        self, *words: str, before: Sequence[str] = (), timeout_s: float = 120
+        self, *words: str, before: Sequence[str] = (), timeout_s: float = 300
     ) -> "subprocess.CompletedProcess[str]":
         """Run a verb to its end; `before` is a program that runs ours."""
         if not self.config.exists():

@@ -35,7 +35,7 @@ def settle_in(site: fleet.Site, workers: int) -> None:
         living = fleet.workers(site)
         return len(living) == workers and living.items() <= dict(rows).items()
 
-    wait.until(at_work, timeout_s=60, what=f"{workers} workers at work")
+    wait.until(at_work, timeout_s=120, what=f"{workers} workers at work")
 
 
 def replaced(site: fleet.Site, slot: int, how: signal.Signals, *, timeout_s: float) -> Any:

@@ -33,9 +33,9 @@ def get(
     path: str,
     headers: dict[str, str],
     *,
-    first_s: float = 10.0,
+    first_s: float = 60.0,
     quiet_s: float = 0.3,
-    between_s: float = 10.0,
+    between_s: float = 60.0,
     limit: int | None = None,
 ) -> RawAnswer:
     """Ask once and read until the server ends the connection or falls silent.
@@ -48,7 +48,7 @@ def get(
     lines = [f"GET {path} HTTP/1.1", f"Host: {where.netloc}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     received, end = bytearray(), "closed"
-    with socket.create_connection((where.hostname or "", where.port or 80), timeout=10) as link:
+    with socket.create_connection((where.hostname or "", where.port or 80), timeout=60) as link:
         link.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         link.settimeout(first_s)
         try:

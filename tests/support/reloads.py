@@ -13,14 +13,14 @@ def number(site: fleet.Site) -> int:
     return int(fleet.supervisor_file(site).get("reload", {}).get("number", 0))
 
 
-def hup(site: fleet.Site, *, timeout_s: float = 60.0) -> dict[str, Any]:
+def hup(site: fleet.Site, *, timeout_s: float = 120.0) -> dict[str, Any]:
     """Signal HUP, and wait for the end of that reload: what supervisor.json says of it."""
     before = number(site)
     os.kill(int(fleet.supervisor_file(site)["pid"]), signal.SIGHUP)
     return ended(site, before + 1, timeout_s=timeout_s)
 
 
-def ended(site: fleet.Site, at_least: int, *, timeout_s: float = 60.0) -> dict[str, Any]:
+def ended(site: fleet.Site, at_least: int, *, timeout_s: float = 120.0) -> dict[str, Any]:
     """How the reload with this number ended."""
 
     def last() -> dict[str, Any]:
@@ -36,7 +36,7 @@ def pids(site: fleet.Site) -> list[int]:
     return [slot["pid"] for slot in [*said["slots"], said["monitor"]]]
 
 
-def running(site: fleet.Site, workers: int, *, timeout_s: float = 40.0) -> dict[int, int]:
+def running(site: fleet.Site, workers: int, *, timeout_s: float = 120.0) -> dict[int, int]:
     """Wait until so many workers are at work: process ids by slot."""
 
     def all_there() -> dict[int, int]:

@@ -41,7 +41,7 @@ class Pages:
     def get(self, path: str) -> tuple[int, str]:
         """Status and text."""
         try:
-            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -69,10 +69,10 @@ class Pages:
 def pages(site: fleet.Site) -> Pages:
     """The pages of the site's fleet, once it answers."""
     address = wait.until(
-        lambda: fleet.supervisor_file(site).get("listening"), timeout_s=20, what="a listener"
+        lambda: fleet.supervisor_file(site).get("listening"), timeout_s=60, what="a listener"
     )
     found = Pages(str(address))
-    wait.until(lambda: found.status("/readyz") == 200, timeout_s=20, what="a ready monitor")
+    wait.until(lambda: found.status("/readyz") == 200, timeout_s=60, what="a ready monitor")
     return found
 
 

@@ -48,9 +48,9 @@ class Sim:
         path: str,
         *,
         headers: dict[str, str] | None = None,
-        first_s: float = 10.0,
+        first_s: float = 60.0,
         quiet_s: float = 0.3,
-        between_s: float = 10.0,
+        between_s: float = 60.0,
         limit: int | None = None,
     ) -> raw_http.RawAnswer:
         """An answer by a bare socket."""

@@ -32,14 +32,14 @@ class Supervisord:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             cwd=self.home, start_new_session=True,
         )  # fmt: skip
-        until(self.pids, timeout_s=60, what="supervisord to start something")
+        until(self.pids, timeout_s=120, what="supervisord to start something")
 
     def kill(self) -> None:
         """End it as suddenly as can be."""
         self.process.kill()
         self.process.wait()
 
-    def ctl(self, *words: str, timeout_s: float = 90) -> "subprocess.CompletedProcess[str]":
+    def ctl(self, *words: str, timeout_s: float = 300) -> "subprocess.CompletedProcess[str]":
         """supervisorctl, to its end."""
         return subprocess.run(
             [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(self.home / CONF), *words],
