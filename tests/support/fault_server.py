@@ -1,6 +1,7 @@
 """A raw-socket HTTP server on loopback whose every byte, pause and reset a test decides."""
 
 import contextlib
+import itertools
 import socket
 import ssl
 import struct
@@ -87,13 +88,13 @@ class FaultServer(Listener):
 
     def answers(self, *replies: bytes) -> None:
         """Answer the requests with `replies` in turn; the last one repeats."""
-        left = list(replies)
-        self.handler = lambda wire: wire.answer(left.pop(0) if len(left) > 1 else left[0])
+        turns = itertools.chain(replies, itertools.repeat(replies[-1]))
+        self.handler = lambda wire: wire.answer(next(turns))
 
     def serve(self, sock: socket.socket, number: int) -> None:
         """Answer the connection's requests, one after the other."""
         with contextlib.suppress(OSError, ssl.SSLError):
-            sock.settimeout(5)
+            sock.settimeout(60)
             if self._context:
                 sock = self._context.wrap_socket(sock, server_side=True)
             with sock:
@@ -118,7 +119,7 @@ class FaultServer(Listener):
                 if not data:
                     return
                 held += data
-            sock.settimeout(5)
+            sock.settimeout(60)
             head, _, held = held.partition(b"\r\n\r\n")
             first, *lines = head.decode("latin-1").split("\r\n")
             method, path, _ = first.split(" ")

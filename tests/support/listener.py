@@ -26,7 +26,8 @@ class Listener(ABC):
 
     def idle(self) -> bool:
         """True when no connection is being served."""
-        return not any(thread.is_alive() for thread in self._threads[1:])
+        served = self._threads[1:]
+        return all(one.ident is not None and not one.is_alive() for one in served)
 
     def stop(self) -> None:
         """Close the port, wake every connection's thread and wait for it."""
