@@ -184,6 +184,8 @@ def test_doctor_tells_what_the_api_answered(
     patient: Patient, api: fault_server.FaultServer, reply: bytes, state: str, code: int, told: str
 ) -> None:
     api.answers(reply)
+    if not reply:
+        patient.spoil("api", read_timeout_s=0.5)
 
     found = patient.finding("api", state)
     assert found[0] == code

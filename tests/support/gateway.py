@@ -13,6 +13,10 @@ TIP = "ab" * 32
 SHORT = http.Timeouts(
     connect_s=2.0, read_s=0.3, deadline_s=1.0, min_rate_bytes_s=1000, rate_window_s=0.2
 )
+PATIENT = http.Timeouts(
+    connect_s=60.0, read_s=60.0, deadline_s=120.0, min_rate_bytes_s=1, rate_window_s=60.0
+)
+"""For tests that mean no timeout: the server's thread may not be scheduled for some seconds."""
 
 
 def jpeg(size: int = 2000) -> bytes:

@@ -100,7 +100,7 @@ class Bench:
                 base_url=api.server.base_url,
                 namespace="acme",
                 token=lambda: self.token(),
-                timeouts=gateway.SHORT,
+                timeouts=gateway.PATIENT,
                 meters=self.meters,
             ),
             limits=media.MediaLimits(),

@@ -7,6 +7,8 @@ from typing import Any
 from tests.support import fault_server
 from tests.support.command import Command
 
+_taken: list[socket.socket] = []
+
 
 class Patient:
     """Folders, a database and an API that says 404 to any record."""
@@ -17,7 +19,7 @@ class Patient:
             "database": {"dsn": dsn},
             "api": {
                 "base_url": api.base_url, "namespace": "n", "token": "made-up",
-                "read_timeout_s": 0.5,
+                "read_timeout_s": 30,
             },
             "fleet": {"workers": 2, "threads": 2},
             "attachments": {"min_free_bytes": 0},
@@ -53,8 +55,8 @@ class Patient:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on just now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+    """A port of loopback that nobody listens on: it stays ours until this process ends."""
+    _taken.append(socket.socket())
+    _taken[-1].bind(("127.0.0.1", 0))
+    port: int = _taken[-1].getsockname()[1]
+    return port
