@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,12 @@ def server_account(given: dict[str, object]) -> int:
     if host.is_dir() and host.stat().st_uid != 0:
         return host.stat().st_uid
     return pwd.getpwnam("nobody").pw_uid
+
+
+def _listens(path: Path) -> bool:
+    """True when connections are taken: the socket's file is there a moment sooner."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 @contextmanager
@@ -49,7 +56,7 @@ def pooled(dsn: str, mode: str, extra: str = "") -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        until(lambda: (folder / ".s.PGSQL.6432").exists(), what="pgbouncer to listen")
+        until(lambda: _listens(folder / ".s.PGSQL.6432"), what="pgbouncer to listen")
         yield conninfo.make_conninfo(
             "", host=str(folder), port=6432, dbname=given["dbname"], user=given["user"]
         )
