@@ -13,11 +13,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
-from psycopg import conninfo, sql
+from psycopg import conninfo, errors, sql
 
 from noggin_mp.store import embedded, schema, session
 
@@ -141,7 +141,7 @@ def _fast_folder() -> Path | None:
 def _admin(server: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     given = conninfo.conninfo_to_dict(os.environ.get(SERVER, ""))
     name = given.get("dbname", "postgres")
-    maintenance = conninfo.make_conninfo(server, dbname=name, connect_timeout=20)
+    maintenance = conninfo.make_conninfo(server, dbname=name, connect_timeout=60)
     with psycopg.connect(maintenance, autocommit=True) as admin:
         admin.execute("SET client_min_messages = warning")
         yield admin
@@ -149,11 +149,24 @@ def _admin(server: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 
 def _create(admin: psycopg.Connection[tuple[object, ...]], name: str, template: str) -> None:
     statement = "CREATE DATABASE {} TEMPLATE {} ENCODING 'UTF8'"
-    admin.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(template)))
+    _patiently(admin, sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(template)))
 
 
 def _drop(admin: psycopg.Connection[tuple[object, ...]], name: str) -> None:
-    admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    statement = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
+    _patiently(admin, sql.SQL(statement).format(sql.Identifier(name)))
+
+
+def _patiently(admin: psycopg.Connection[tuple[object, ...]], statement: sql.Composed) -> None:
+    """Postgres waits 5 s for sessions to end that were ended or closed; a busy machine takes more.
+
+    Source: CountOtherDBBackends in its procarray.c.
+    """
+    for _ in range(10):
+        with suppress(errors.ObjectInUse):
+            admin.execute(statement)
+            return
+    admin.execute(statement)
 
 
 @contextmanager
