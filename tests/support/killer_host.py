@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from noggin_mp.domain import slots
 from noggin_mp.gateway import files, objects
 from noggin_mp.monitor import app
 from noggin_mp.observe import logs, metrics
@@ -56,7 +55,6 @@ def main(config: Path, tip: str, what: str = "kill") -> int:
             until_drained=True,
             horizon_s=30.0,
             prepare_metrics=metrics.prepare,
-            rules=slots.Rules(abort_s=1.0),
         ),
     )
     return supervisor.run()
