@@ -33,7 +33,7 @@ class Simulator:
         """Ask the control address, or tell it something."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.control_url + path, data=data)  # noqa: S310 - our own server
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own server
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own server
             text = answer.read().decode()
         return (
             json.loads(text) if text.strip().startswith(("{", "[")) and "\n{" not in text else text
@@ -42,7 +42,7 @@ class Simulator:
     def log(self, *, since_ns: int = 0) -> list[dict[str, Any]]:
         """The requests begun after `since_ns` of the machine's monotonic clock that have ended."""
         address = f"{self.control_url}/log?since_ns={since_ns}"
-        with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - our own server
+        with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310 - our own server
             return [json.loads(line) for line in answer.read().splitlines()]
 
     @property
@@ -71,7 +71,7 @@ def simulator(
         yield Simulator(process, json.loads(process.stdout.readline()))
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 class Site:
@@ -88,8 +88,9 @@ class Site:
                 "base_url": api.base_url,
                 "token": api.token,
                 "namespace": api.namespace,
-                "connect_timeout_s": 2,
-                "read_timeout_s": 2,
+                # A simulator that is not scheduled for some seconds has not failed.
+                "connect_timeout_s": 8,
+                "read_timeout_s": 8,
                 "deadline_s": 10,
             },
             "paths": {
@@ -117,13 +118,13 @@ class Site:
         """The program with this site's configuration."""
         return [*PROGRAM, "-c", str(self.config), *words]
 
-    def run(self, *words: str, timeout_s: float = 120) -> "subprocess.CompletedProcess[str]":
+    def run(self, *words: str, timeout_s: float = 300) -> "subprocess.CompletedProcess[str]":
         """Run a verb to its end."""
         return subprocess.run(
             self.command(*words), capture_output=True, text=True, timeout=timeout_s, check=False
         )
 
-    def ok(self, *words: str, timeout_s: float = 120) -> str:
+    def ok(self, *words: str, timeout_s: float = 300) -> str:
         """What a verb printed that ended with exit code 0."""
         done = self.run(*words, timeout_s=timeout_s)
         assert done.returncode == 0, (
@@ -170,7 +171,7 @@ def running(site: Site, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(45)
+                process.wait(90)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -202,7 +203,7 @@ def alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
-def gone(pid: int, *, timeout_s: float = 5.0) -> None:
+def gone(pid: int, *, timeout_s: float = 60.0) -> None:
     """Wait until the process has ended."""
     wait.until(lambda: not alive(pid), timeout_s=timeout_s, what=f"end of process {pid}")
 

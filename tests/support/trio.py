@@ -58,7 +58,7 @@ class Host:
         """End every process of the host at once, as a power cut does."""
         self._signal(signal.SIGKILL)
         if self.process is not None:
-            self.process.wait(10)
+            self.process.wait(60)
         wait.until(lambda: not self.site.island.processes(), what="nobody is left there")
 
     def freeze(self) -> None:
@@ -79,7 +79,7 @@ class Host:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(60)
+        return self.process.wait(120)
 
 
 @dataclass(kw_only=True)
@@ -110,7 +110,7 @@ class Trio:
         with self.desk.connect() as connection:
             return dict(connection.execute("SELECT host, state FROM fleet_overview").fetchall())
 
-    def all_beat(self, *, timeout_s: float = 60) -> None:
+    def all_beat(self, *, timeout_s: float = 120) -> None:
         """Wait until every worker of all hosts is heard."""
         expected = sum(one.site.settings["fleet"]["workers"] for one in self.hosts.values())
         hosts.until(
@@ -127,7 +127,7 @@ class Trio:
             ).fetchone()
         return int(row[0]) if row else 0
 
-    def goes_on(self, *names: str, more: int = 20, timeout_s: float = 60) -> None:
+    def goes_on(self, *names: str, more: int = 20, timeout_s: float = 120) -> None:
         """Wait until these hosts have brought so many more TIPs to their end."""
         before = self.settled_by(*names)
         hosts.until(
@@ -166,6 +166,7 @@ def world(folder: Path, *, tips: int, hours: float = HOURS) -> Iterator[Trio]:
         settings = {
             "fleet": {"workers": 2, "threads": 4, "grace_s": 10},
             "queue": {"lease_s": LEASE_S},
+            "api": {"connect_timeout_s": 4, "read_timeout_s": 4},
             "paths": {"output": str(shared)},
         }
         made = {
