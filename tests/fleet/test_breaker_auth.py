@@ -71,9 +71,10 @@ def test_token_stops_the_fleet_when_it_expires_and_a_new_one_lets_it_go_on(
 
 
 def _check_stop(world: World) -> None:
+    begun_ns = time.monotonic_ns()
     world.expire("second")
     stopped = hosts.event(world.site, "auth_stop")
-    refused = [one for one in world.asked_since(stopped["at_ns"] - 10**9) if one["status"] == 401]
+    refused = [one for one in world.asked_since(begun_ns) if one["status"] == 401]
     late = [one for one in refused if int(str(one["start_ns"])) > stopped["at_ns"]]
     print(f"{len(refused)} requests were refused, {len(late)} of them begun after the stop")
     assert 1 <= len(refused) <= 16  # what was in flight
@@ -87,6 +88,7 @@ def _check_stop(world: World) -> None:
 
 def _check_wrong_token(world: World) -> None:
     """A wrong one costs exactly one request: for the TIP that was completed last."""
+    hosts.until(lambda: world.site.value("SELECT count(*) FROM lease") == 0, what="all is settled")
     last = world.site.value(
         "SELECT tip FROM noggin_data WHERE processing_status = 'complete'"
         " ORDER BY updated_at DESC LIMIT 1"
@@ -179,9 +181,10 @@ def _check_charged(site: fleet.Site, api: fleet.Simulator, at_ns: int) -> None:
     hosts.until(lambda: hosts.event(site, "close"))
     trailers = site.value("SELECT count(*) FROM noggin_data WHERE object_code = 'TA'")
     hosts.until(lambda: len(hosts.charged(site)) == trailers, what="each record pays for itself")
+    again_ns = hosts.event(site, "close")["at_ns"] + 55 * 10**9  # a minute later it may be doubted
     known = [one for one in api.log(since_ns=at_ns) if "forkliftPrestart" in one["path"]]
-    assert [one["status"] for one in known] == [200]
-    assert hosts.state(site, "") == "closed"
+    assert [one["status"] for one in known if one["start_ns"] < again_ns] == [200]
+    hosts.becomes(site, "", "closed")
 
 
 def test_tip_pays_for_its_401_when_others_pass_with_the_same_token(
@@ -197,12 +200,14 @@ def test_tip_pays_for_its_401_when_others_pass_with_the_same_token(
             assert hosts.charged(site) == []
             _close_until_charged(site)
             assert [one for one, _ in hosts.charged(site)] == [tip]
-            hosts.until(lambda: hosts.done(site) == 299, what="all others come through")
+            hosts.until(
+                lambda: hosts.done(site) == 299, timeout_s=120, what="all others come through"
+            )
             assert hosts.state(site, "") == "closed"
 
 
 def _close_until_charged(site: fleet.Site) -> None:
-    for _ in range(3):  # it may be the first to be asked again, before anybody could testify
+    for _ in range(10):  # it may be the first to be asked again, before anybody could testify
         site.ok("breaker", "close", "127.0.0.1", "--reason", "the token is fine")
         hosts.until(lambda: hosts.charged(site) or hosts.state(site, "") == "auth_stop")
         if hosts.charged(site):
