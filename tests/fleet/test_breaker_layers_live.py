@@ -17,20 +17,19 @@ def test_reload_keeps_environment_and_options_over_the_file(
         site = fleet.Site(tmp_path, migrated, api, fleet={"grace_s": 4})
         options = ("--breaker-defaults", "reset:300,open_jitter:0")
         with fleet.running(site, "--workers", "1", "--threads", "2", *options) as supervisor:
-            wait.until(lambda: fleet.workers(site), timeout_s=30, what="a worker")
+            wait.until(lambda: fleet.workers(site), what="a worker")
             before = fleet.supervisor_file(site)["config_version"]
             site.settings["breaker"]["defaults"] |= {"fail_max": 50, "open_duration_s": 2}
             site.write()
             supervisor.send_signal(signal.SIGHUP)
             wait.until(
                 lambda: fleet.supervisor_file(site)["config_version"] > before,
-                timeout_s=60,
+                timeout_s=120,
                 what="the reload",
             )
             site.ok("import", str(tmp_path / "export.csv"))
             wait.until(
                 lambda: site.value("SELECT count(*) FROM breaker_state WHERE state = 'open'"),
-                timeout_s=30,
                 what="the trip",
             )
 
@@ -50,5 +49,5 @@ def test_leader_prunes_old_history_and_keeps_the_rest(tmp_path: Path, migrated: 
             )
         old = "SELECT count(*) FROM breaker_events WHERE ts < now() - interval '90 days'"
         with fleet.running(site, "--workers", "1", "--threads", "1"):
-            wait.until(lambda: site.value(old) == 0, timeout_s=30, what="the pruning")
+            wait.until(lambda: site.value(old) == 0, what="the pruning")
         assert site.value("SELECT count(*) FROM breaker_events") == 2500  # those of 80 to 89 days

@@ -17,6 +17,8 @@ TIPS = 1000
 OUTAGE_S, WATCHED_S = 20.0, 8.0
 LEAST_SPIN = 5.0
 """Percent of a core: ten times what a waiting worker takes."""
+MOST_SWITCHES = 150
+"""Per second: one thread that looks ten times a second makes 10."""
 SCALE = {**hosts.FAST, "open_multiplier": 2, "open_jitter": 0.2}
 
 
@@ -38,11 +40,12 @@ def test_fleet_waits_for_nothing_when_an_outage_is_long(tmp_path: Path, migrated
             _check_log(site)
             print(f"it costs {cost.by_kind} % of a core, {cost.switches:.0f} wake-ups per second")
             assert cost.worst_worker < LEAST_SPIN
-            assert cost.switches < 150  # one thread that looks ten times a second makes 10
+            assert cost.switches < MOST_SWITCHES
             api.control(body={"mode": "ok"})
             hosts.becomes(site, ":api", "closed")
-            hosts.progress(site, 300)
-            _check_trips_are_counted(site)
+            hosts.progress(site, 300, timeout_s=120)
+            hosts.until(lambda: _counted(site) == _trips(site), what="each trip by one worker")
+            assert _trips(site)
     assert hosts.charged(site) == []
 
 
@@ -51,33 +54,36 @@ def _calmest(site: fleet.Site) -> waiting.Wait:
     too, but a worker that spins does so in every look."""
     for _ in range(3):
         cost = waiting.watched(site, "an outage", workers=4, threads=4, watched_s=WATCHED_S)
-        if cost.worst_worker < LEAST_SPIN:
+        if cost.worst_worker < LEAST_SPIN and cost.switches < MOST_SWITCHES:
             break
     return cost
 
 
-def _check_trips_are_counted(site: fleet.Site) -> None:
-    """Each trip of the history by exactly one worker."""
+def _counted(site: fleet.Site) -> dict[str, int]:
+    """The trips by scope that workers counted."""
     text = metrics.collect(holdings.metrics_folder(site.folder / "state")).decode()
     found = re.findall(r"^noggin_breaker_opens_total\{(.*)\} (\S+)$", text, re.MULTILINE)
     counted: Counter[str] = Counter()
     for labels, value in found:
         counted[dict(re.findall(r'(\w+)="([^"]*)"', labels))["scope"]] += round(float(value))
+    return +counted
+
+
+def _trips(site: fleet.Site) -> dict[str, int]:
+    """The trips by scope of the history."""
+    query = "SELECT scope, count(*) FROM breaker_events WHERE event_type = 'trip' GROUP BY scope"
     with site.connect() as connection:
-        trips = connection.execute(
-            "SELECT scope, count(*) FROM breaker_events WHERE event_type = 'trip' GROUP BY scope"
-        ).fetchall()
-    assert +counted == dict(trips)
-    assert trips
+        return dict(connection.execute(query).fetchall())
 
 
 def _check_nobody_paid(site: fleet.Site, api: fleet.Simulator) -> None:
     assert hosts.charged(site) == []
     assert site.value("SELECT count(*) FROM noggin_data") == TIPS
-    events = site.value("SELECT count(*) FROM breaker_events WHERE event_type = 'open'")
+    failed = "SELECT count(*) FROM breaker_events WHERE event_type = 'open'"
+    hosts.until(lambda: site.value(failed) >= 5, what="five failed trials")
     requests = api.log()
+    events = site.value(failed)  # after the requests: each of those trials has its event
     print(f"{len(requests)} requests in all the outage, {events} failed trials")
-    assert events >= 5
     assert len(requests) <= 2 * 16 + events  # what was in flight at the trip, and the trials
 
 
