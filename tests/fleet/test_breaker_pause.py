@@ -1,5 +1,6 @@
 """429: nobody of two hosts asks before the pause is over, whatever Retry-After says."""
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,13 @@ def _check_pause(site: fleet.Site, api: fleet.Simulator, value: str, least_s: fl
     known, begun_ns = hosts.event(site, "pause").get("id", 0), time.monotonic_ns()
     api.control(body={"mode": "429", "retry_after": value})
     hosts.until(lambda: hosts.event(site, "pause").get("id", 0) > known)
-    api.control(body={"mode": "ok"})
     paused = hosts.event(site, "pause")
+    # What a thread was about to send may begin late, on a busy machine; half the pause is for that.
+    half_ns = int(least_s / 2 * 1e9)
+    hosts.until(lambda: time.monotonic_ns() > paused["at_ns"] + half_ns, every_s=0.02)
+    api.control(body={"mode": "ok"})
     throttled, later = hosts.until(
-        lambda: _throttled(api, begun_ns), what="the first request after the pause"
+        lambda: _throttled(api, begun_ns, least_s), what="the first request after the pause"
     )
     last_ns = max(one["end_ns"] for one in throttled)
     first_ns = min(one["start_ns"] for one in later)
@@ -53,14 +57,22 @@ def _check_pause(site: fleet.Site, api: fleet.Simulator, value: str, least_s: fl
         f" known, nothing for {kept_s:.2f} s"
     )
     assert len(throttled) <= 16  # the threads of both hosts
+    assert all(one["start_ns"] < paused["at_ns"] + half_ns for one in throttled)
     assert kept_s >= least_s - 0.02
-    assert kept_s < least_s + 4  # it ends, and the cap holds
+    assert least_s <= paused["details"]["seconds"] <= math.ceil(least_s) + (value == "date:5")
 
 
-def _throttled(api: fleet.Simulator, begun_ns: int) -> tuple[list[Any], list[Any]] | None:
-    """The answers 429 since then and the requests that began after the last of them, if any."""
+def _throttled(
+    api: fleet.Simulator, begun_ns: int, least_s: float
+) -> tuple[list[Any], list[Any]] | None:
+    """The answers 429 since then and the requests that began after the last of them, if any.
+
+    Without the 429s of a second pause, which is when we are slow to switch the API back.
+    """
     requests = api.log(since_ns=begun_ns - 10**9)
     throttled = [one for one in requests if one["status"] == 429 and one["end_ns"] > begun_ns]
+    over_ns = min((one["end_ns"] for one in throttled), default=0) + least_s * 1e9
+    throttled = [one for one in throttled if one["start_ns"] < over_ns]
     last_ns = max((one["end_ns"] for one in throttled), default=begun_ns)
     later = [one for one in requests if one["start_ns"] > last_ns]
     return (throttled, later) if throttled and later else None
@@ -73,11 +85,11 @@ def test_tip_pays_for_its_third_429_when_others_succeed(tmp_path: Path, migrated
         tip = site.value("SELECT tip FROM noggin_data OFFSET 20 LIMIT 1")
         api.control(body={"mode": "429", "retry_after": "1", "match": {"tip": tip}})
         with hosts.running([site]):
-            hosts.until(lambda: hosts.charged(site), timeout_s=30)
+            hosts.until(lambda: hosts.charged(site))
             asked = _asked(api, tip)
             assert hosts.charged(site)[0][0] == tip
             assert len(asked) >= 3
-            hosts.until(lambda: hosts.done(site) == 119, timeout_s=30)
+            hosts.until(lambda: hosts.done(site) == 119)
     assert [one for one, _ in hosts.charged(site)] == [tip]
 
 
