@@ -15,7 +15,7 @@ SCOPE = "127.0.0.1:api"
 def test_worker_is_quarantined_and_recovers_when_only_its_own_network_is_broken(
     tmp_path: Path, migrated: str
 ) -> None:
-    with fleet.simulator(tmp_path, tips=3000, options=WORK) as api:
+    with fleet.simulator(tmp_path, tips=5000, options=WORK) as api:
         sites = [hosts.site(tmp_path, migrated, api, name) for name in ("ann", "bob")]
         sites[0].ok("import", str(tmp_path / "export.csv"))
         with hosts.running(sites):
@@ -45,11 +45,14 @@ def _quarantined(site: fleet.Site) -> int:
 def _check_seen(site: fleet.Site) -> None:
     event = hosts.event(site, "quarantine", scope=":api")
     assert event["worker"] == "ann/1"
-    assert _quarantined(site) == 1
+    hosts.until(lambda: _quarantined(site) == 1)
     assert "quarantine" in site.ok("breaker", "events")
     assert "in quarantine" in site.ok("status")
-    notes = json.loads(site.ok("health", "--json"))["notes"]
-    assert [one["code"] for one in notes] == ["breaker.quarantine"]
+    hosts.until(lambda: _notes(site) == ["breaker.quarantine"], what="the one note")
+
+
+def _notes(site: fleet.Site) -> list[str]:
+    return [one["code"] for one in json.loads(site.ok("health", "--json"))["notes"]]
 
 
 def _check_others_work(site: fleet.Site, api: fleet.Simulator) -> None:
@@ -59,6 +62,7 @@ def _check_others_work(site: fleet.Site, api: fleet.Simulator) -> None:
     requests = api.log(since_ns=since_ns)
     sick = [one for one in requests if " ann/1" in one["user_agent"]]
     print(f"of {len(requests)} requests the quarantined worker made {len(sick)}")
-    assert len(sick) < len(requests) / 20
+    lasted_s = (max(one["end_ns"] for one in requests) - since_ns) / 1e9
+    assert len(sick) < 5 + 2 * lasted_s  # its eight threads would make fifty in a second
     assert hosts.in_pairs(sick) == []
     assert hosts.state(site, ":api") == "closed"
