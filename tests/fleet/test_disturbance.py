@@ -41,17 +41,17 @@ def at_work(
 ) -> Iterator[tuple[fleet.Site, "subprocess.Popen[bytes]"]]:
     """A fleet some TIPs into its work; every settle is counted."""
     with fleet.simulator(folder, tips=tips, options=WORK) as api:
-        site = hosts.site(folder, dsn, api, "here", fleet={"grace_s": 10})
+        site = hosts.site(folder, dsn, api, "here", fleet={"grace_s": 60})
         site.ok("import", str(folder / "export.csv"))
         with site.connect() as connection:
             connection.execute(truth.COUNT_SETTLES)
         process = site.start("run", *words)
         try:
-            hosts.progress(site, 20, timeout_s=30)
+            hosts.progress(site, 20)
             yield site, process
         finally:
             process.kill()
-            process.wait(10)
+            process.wait(60)
 
 
 def check(site: fleet.Site, tips: int) -> None:
@@ -76,7 +76,7 @@ def test_fleet_goes_on_when_postgres_is_restarted_fast_and_at_once() -> None:
                 _end(state, sign)
                 embedded.ensure_running(state, settings=DURABLE)
                 hosts.progress(site, 20)
-            assert run.wait(60) == 0, site.log[-3000:]
+            assert run.wait(180) == 0, site.log[-3000:]
             check(site, 150)
             assert site.log.count('"worker_started"') == 2  # nobody died of it
 
@@ -86,7 +86,7 @@ def test_nobody_is_called_hung_when_postgres_is_away_for_longer_than_the_watchdo
     with own_server() as (folder, dsn):
         state = folder / "server"
         with fleet.simulator(folder, tips=100, options=WORK) as api:
-            watch = {"watchdog_s": 6, "grace_s": 10, "workers": 2, "threads": 2}
+            watch = {"watchdog_s": 10, "grace_s": 60, "workers": 2, "threads": 2}
             site = fleet.Site(folder, dsn, api, fleet=watch)
             site.ok("import", str(folder / "export.csv"))
             with site.connect() as connection:
@@ -96,10 +96,10 @@ def test_nobody_is_called_hung_when_postgres_is_away_for_longer_than_the_watchdo
                 before = fleet.workers(site)
                 _end(state, signal.SIGQUIT)
                 # Each worker tells it once for each wait that was in vain: more than the watchdog.
-                wait.until(lambda: site.log.count('"database_lost"') >= 8, timeout_s=60)
+                wait.until(lambda: site.log.count('"database_lost"') >= 8, timeout_s=120)
                 assert fleet.workers(site) == before
                 embedded.ensure_running(state, settings=DURABLE)
-                assert run.wait(60) == 0, site.log[-3000:]
+                assert run.wait(180) == 0, site.log[-3000:]
             truth.check_done(site, tips=100)
             check_unpaid(site)
         assert '"child_hung"' not in site.log
@@ -126,10 +126,10 @@ def test_database_that_goes_while_workers_start_is_no_fault_of_theirs(
             connection.execute(END_AT_SIGN_IN)
         with fleet.running(site, "--until-drained", "--horizon", "30") as run:
             # More often than a slot may fail for reasons of its own.
-            wait.until(lambda: site.log.count('"child_exited"') > 5, timeout_s=60)
+            wait.until(lambda: site.log.count('"child_exited"') > 5, timeout_s=180)
             with site.connect() as connection:
                 connection.execute("DROP TRIGGER end_session ON fleet_workers")
-            assert run.wait(60) == 0, site.log[-3000:]
+            assert run.wait(180) == 0, site.log[-3000:]
         truth.check_done(site, tips=20)
     assert '"child_crashed"' not in site.log
     ends = [line for line in site.log.splitlines() if '"child": "worker 0"' in line]
@@ -143,7 +143,7 @@ def _end(state: Path, sign: signal.Signals) -> None:
     assert server is not None
     assert server.pid is not None
     os.kill(server.pid, sign)
-    fleet.gone(server.pid, timeout_s=20)
+    fleet.gone(server.pid)
 
 
 @pytest.mark.slow
@@ -151,7 +151,7 @@ def test_fleet_works_on_when_its_listeners_are_ended_again_and_again(
     tmp_path: Path, migrated: str
 ) -> None:
     words = ("--until-drained", "--horizon", "10")
-    with at_work(tmp_path, migrated, *words, tips=130) as (site, run):
+    with at_work(tmp_path, migrated, *words, tips=200) as (site, run):
         cut = (
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
             " WHERE application_name LIKE 'noggin-mp/here/%/listen'"
@@ -159,11 +159,17 @@ def test_fleet_works_on_when_its_listeners_are_ended_again_and_again(
         )
         ended = 0
         for _ in range(5):
-            ended += site.value(cut)
+            ended += hosts.until(lambda: site.value(cut), what="a listener")
             hosts.progress(site, 10)
         assert ended >= 5
-        assert run.wait(60) == 0, site.log[-3000:]
-        check(site, 130)
+        assert run.wait(180) == 0, site.log[-3000:]
+        check(site, 200)
+
+
+AGAIN = """
+UPDATE noggin_data SET processing_status = 'pending', retry_count = 0, next_retry_at = NULL
+WHERE tip IN (SELECT tip FROM noggin_data WHERE processing_status = 'complete' LIMIT 9)
+"""
 
 
 @pytest.mark.slow
@@ -178,26 +184,30 @@ def test_worker_returns_a_lease_of_its_own_that_it_was_never_told_of(
             assert row is not None
             names = ("host", "slot", "instance", "boot")
             holder = queue.Holder(**dict(zip(names, row, strict=True)))
-            lost = queue.lease(connection, holder=holder, cursor=queue.Cursor(), k=9, lease_s=3600)
+            with connection.transaction():  # some that are done are asked for again: they are free
+                connection.execute(AGAIN)
+                lost = queue.lease(
+                    connection, holder=holder, cursor=queue.Cursor(), k=9, lease_s=3600
+                )
             assert lost.items
             connection.execute(  # as if the answer had died with the session
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name = 'noggin-mp/here/0' AND datname = current_database()"
             )
-        wait.until(lambda: hosts.done(site) == 80, timeout_s=40, what="the lost ones as well")
+        wait.until(lambda: hosts.done(site) == 80, timeout_s=120, what="the lost ones as well")
         check_unpaid(site)
 
 
 @pytest.mark.slow
 def test_fleet_drains_within_grace_when_it_is_told_to_end(tmp_path: Path, migrated: str) -> None:
-    with at_work(tmp_path, migrated, tips=300) as (site, run):
+    with at_work(tmp_path, migrated, tips=1000) as (site, run):
         run.terminate()
-        assert run.wait(15) == 0, site.log[-3000:]
+        assert run.wait(120) == 0, site.log[-3000:]
         done = hosts.done(site)
-        assert 20 <= done < 300
+        assert 20 <= done < 1000
         check_unpaid(site)
         assert site.value("SELECT count(*) FROM ready JOIN noggin_data USING (tip, gen)") == (
-            300 - done
+            1000 - done
         )
         assert not [path for path in site.output.rglob("*") if path.name.endswith(".tmp")]
 
@@ -205,7 +215,7 @@ def test_fleet_drains_within_grace_when_it_is_told_to_end(tmp_path: Path, migrat
 @pytest.mark.slow
 def test_fleet_steps_over_the_rows_of_a_long_update(tmp_path: Path, migrated: str) -> None:
     words = ("--until-drained", "--horizon", "10")
-    with at_work(tmp_path, migrated, *words, tips=140) as (site, run):
+    with at_work(tmp_path, migrated, *words, tips=240) as (site, run):
         with site.connect() as operator, operator.transaction():
             operator.execute(
                 "CREATE TEMP TABLE mine AS SELECT tip FROM noggin_data"
@@ -215,27 +225,30 @@ def test_fleet_steps_over_the_rows_of_a_long_update(tmp_path: Path, migrated: st
                 "UPDATE noggin_data SET inspected_by = 'me' WHERE tip IN (SELECT tip FROM mine)"
             )
             # While they are held, all the others get done.
-            wait.until(lambda: hosts.done(site) >= 80, timeout_s=40, what="the other 80")
+            wait.until(lambda: hosts.done(site) >= 180, timeout_s=120, what="the others")
             assert run.poll() is None
-        assert run.wait(60) == 0, site.log[-3000:]
-        check(site, 140)
+        assert run.wait(180) == 0, site.log[-3000:]
+        check(site, 240)
 
 
 @pytest.mark.slow
 def test_two_hosts_share_the_work_and_settle_nothing_twice(tmp_path: Path, migrated: str) -> None:
-    with fleet.simulator(tmp_path, tips=160, options=WORK) as api:
+    with fleet.simulator(tmp_path, tips=240, options=WORK) as api:
         sites = [hosts.site(tmp_path, migrated, api, name) for name in ("ann", "bob")]
         sites[0].ok("import", str(tmp_path / "export.csv"))
         with sites[0].connect() as connection:
             connection.execute(truth.COUNT_SETTLES)
+        sites[0].ok("fleet", "pause", "--reason", "until both are there")
         runs = [one.start("run", "--until-drained", "--horizon", "10") for one in sites]
         try:
-            assert [run.wait(60) for run in runs] == [0, 0], sites[0].log[-2000:]
+            hosts.until(lambda: hosts.beating(sites[0]) == 4, timeout_s=120, what="all beat")
+            sites[0].ok("fleet", "resume")
+            assert [run.wait(240) for run in runs] == [0, 0], sites[0].log[-2000:]
         finally:
             for run in runs:
                 run.kill()
-                run.wait(10)
-        assert hosts.done(sites[0]) == 160
+                run.wait(60)
+        assert hosts.done(sites[0]) == 240
         check_unpaid(sites[0])
         twice = "SELECT count(*) FROM (SELECT FROM settled GROUP BY tip HAVING count(*) > 1) AS t"
         assert sites[0].value(twice) == 0
