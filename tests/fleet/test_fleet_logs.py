@@ -1,5 +1,6 @@
 """The logs of a real fleet: one file for all processes, rotated, renamed by others, complete."""
 
+import contextlib
 import json
 import signal
 from collections import Counter
@@ -20,13 +21,13 @@ def test_log_file_has_every_record_once_when_it_is_rotated_under_a_fleet(
         site = fleet.Site(tmp_path, migrated, api, log=log)
         with fleet.running(site, "--workers", "2", "--threads", "3") as supervisor:
             path = site.folder / "log" / "noggin-mp.log"
-            wait.until(lambda: len(fleet.workers(site)) == 2 and path.exists(), timeout_s=20)
+            wait.until(lambda: len(fleet.workers(site)) == 2 and path.exists())
             site.ok("import", str(tmp_path / "export.csv"))
-            wait.until(lambda: site.value(LEFT) == 0, timeout_s=60)
-            path.rename(path.with_name("mine"))  # as logrotate would
+            wait.until(lambda: site.value(LEFT) == 0, timeout_s=120)
+            wait.until(lambda: _renamed(path), what="a moment in which nobody else renames it")
             supervisor.send_signal(signal.SIGUSR1)
             supervisor.send_signal(signal.SIGUSR2)
-            wait.until(lambda: path.exists() and "state_dumped" in path.read_text(), timeout_s=20)
+            wait.until(lambda: "state_dumped" in _written(path), what="the dump")
     files = [*(site.folder / "log").glob("noggin-mp.log*"), path.with_name("mine")]
     records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     _complete(site, records)
@@ -35,6 +36,22 @@ def test_log_file_has_every_record_once_when_it_is_rotated_under_a_fleet(
     seen = [json.dumps(one, sort_keys=True) for one in records]
     assert Counter(json.dumps(one, sort_keys=True) for one in told) >= Counter(seen)
     assert api.token not in json.dumps(records)
+
+
+def _renamed(path: Path) -> bool:
+    """Take the file away, as logrotate would."""
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(path.with_name("mine"))
+    return path.with_name("mine").exists()
+
+
+def _written(path: Path) -> str:
+    """What is in the log file and in those rotated away; some may go on being renamed meanwhile."""
+    texts = []
+    for file in path.parent.glob(f"{path.name}*"):
+        with contextlib.suppress(FileNotFoundError):
+            texts.append(file.read_text())
+    return "".join(texts)
 
 
 def _complete(site: fleet.Site, records: list[dict[str, Any]]) -> None:
