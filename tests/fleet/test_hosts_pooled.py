@@ -40,12 +40,12 @@ def test_three_hosts_work_as_one_fleet_when_a_pooler_keeps_their_sessions(
         with contextlib.ExitStack() as stack:
             for site in sites:
                 stack.enter_context(fleet.running(site))
-            hosts.until(lambda: hosts.beating(desk) == len(sites), timeout_s=40, what="all beat")
+            hosts.until(lambda: hosts.beating(desk) == len(sites), timeout_s=120, what="all beat")
             hosts.progress(desk, 10)
             _kill_leader(desk, sites)
             answers = json.loads(desk.run("fleet", "reload", "--all", "--json").stdout)["hosts"]
             assert sum(one["ok"] for one in answers) >= 2
-            hosts.until(lambda: hosts.done(desk) == TIPS, timeout_s=90, what="all is done")
+            hosts.until(lambda: hosts.done(desk) == TIPS, timeout_s=240, what="all is done")
         twice = "SELECT count(*) FROM (SELECT FROM settled GROUP BY tip HAVING count(*) > 1) AS t"
         assert (desk.value(twice), hosts.charged(desk)) == (0, [])
 
@@ -58,5 +58,5 @@ def _kill_leader(desk: fleet.Site, sites: list[fleet.Site]) -> None:
     os.kill(int(fleet.supervisor_file(site)["pid"]), signal.SIGKILL)
     wait.until(lambda: not fleet.ours(site.folder), what="its children end with it")
     hosts.until(
-        lambda: desk.value(leaders) not in (None, leader), timeout_s=40, what="another one leads"
+        lambda: desk.value(leaders) not in (None, leader), timeout_s=120, what="another one leads"
     )
