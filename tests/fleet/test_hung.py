@@ -13,7 +13,7 @@ import pytest
 from tests.support import fleet, promises, truth, wait
 
 ROOT = Path(__file__).resolve().parents[2]
-TIPS = 30
+TIPS = 90
 
 
 @contextmanager
@@ -38,9 +38,10 @@ def test_fleet_goes_on_when_its_processes_stop_and_a_thread_hangs(
     with fleet.simulator(tmp_path, tips=TIPS, options=["--latency-ms", "150"]) as api:
         site = fleet.Site(
             tmp_path, migrated, api,
-            fleet={"workers": 3, "threads": 2, "watchdog_s": 8, "grace_s": 5},
+            fleet={"workers": 3, "threads": 2, "watchdog_s": 10, "grace_s": 20},
         )  # fmt: skip
-        site.settings["api"] |= {"connect_timeout_s": 1, "read_timeout_s": 2, "deadline_s": 2}
+        # Together no more than the watchdog: so long a thread may be silent.
+        site.settings["api"] |= {"connect_timeout_s": 2, "read_timeout_s": 6, "deadline_s": 6}
         site.write()
         site.ok("import", str(tmp_path / "export.csv"))
         with site.connect() as connection:
@@ -58,7 +59,7 @@ def test_fleet_goes_on_when_its_processes_stop_and_a_thread_hangs(
             now = _all(site)
             os.kill(now[victim], signal.SIGSTOP)
             os.kill(now["monitor"], signal.SIGSTOP)
-            assert process.wait(60) == 0, site.log[-3000:]
+            assert process.wait(240) == 0, site.log[-3000:]
         truth.check_done(site, tips=TIPS)
         assert site.value("SELECT max(retry_count) FROM noggin_data") == 0
         assert len(_leased_by(site, held)) >= 2
@@ -87,5 +88,5 @@ def _others_go_on_while_the_supervisor_is_stopped(
 ) -> None:
     process.send_signal(signal.SIGSTOP)
     settled = site.value("SELECT count(*) FROM settled")
-    wait.until(lambda: site.value("SELECT count(*) FROM settled") > settled + 5, timeout_s=30)
+    wait.until(lambda: site.value("SELECT count(*) FROM settled") > settled + 5)
     process.send_signal(signal.SIGCONT)

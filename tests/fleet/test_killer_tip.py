@@ -28,7 +28,7 @@ def test_fleet_isolates_and_buries_a_tip_that_kills_its_workers(
         command = [sys.executable, "-m", "tests.support.killer_host", str(site.config), killer]
         with (tmp_path / "fleet.log").open("wb") as log:
             done = subprocess.run(
-                command, cwd=ROOT, stdout=log, stderr=log, timeout=100, check=False
+                command, cwd=ROOT, stdout=log, stderr=log, timeout=400, check=False
             )
         assert done.returncode == 1, site.log[-3000:]  # one TIP was buried
         with site.connect() as connection:

@@ -24,7 +24,7 @@ def test_fleet_loses_nothing_when_workers_and_the_supervisor_are_killed(
             connection.execute(truth.COUNT_SETTLES)
 
         killed = _kill_workers(site)
-        assert killed >= 5
+        assert killed >= 3  # more, unless the fleet is much faster than we are
         truth.check_done(site, tips=TIPS)
         assert site.value("SELECT count(*) FROM lease") == 0
         assert (
@@ -38,26 +38,25 @@ def test_fleet_loses_nothing_when_workers_and_the_supervisor_are_killed(
 def _kill_workers(site: fleet.Site) -> int:
     """Kill one worker after another, then the supervisor in mid-run, then let a new one finish."""
     process = site.start("run", "--until-drained", "--workers", "4", "--threads", "8")
-    wait.until(lambda: len(fleet.workers(site)) == 4, timeout_s=30)
+    wait.until(lambda: len(fleet.workers(site)) == 4)
     killed = 0
     for slot in itertools.islice(itertools.cycle(range(4)), 8):
         settled = site.value("SELECT count(*) FROM settled")
         if settled > TIPS * 0.7:
             break
-        pid = wait.until(lambda slot=slot: fleet.workers(site).get(slot), timeout_s=20)
+        pid = wait.until(lambda slot=slot: fleet.workers(site).get(slot))
         os.kill(pid, signal.SIGKILL)
         killed += 1
         wait.until(
             lambda settled=settled: site.value("SELECT count(*) FROM settled") > settled + 40,
-            timeout_s=30,
             what="progress after a kill",
         )
     children = list(fleet.workers(site).values())
     process.kill()
     process.wait()
     for pid in children:
-        fleet.gone(pid, timeout_s=2.0)
-    code = site.start("run", "--until-drained", "--horizon", "60", "--workers", "4").wait(180)
+        fleet.gone(pid, timeout_s=30)
+    code = site.start("run", "--until-drained", "--horizon", "60", "--workers", "4").wait(400)
     assert code == 0, site.log[-3000:]
     return killed
 
@@ -76,7 +75,6 @@ def test_update_makes_a_running_fleet_do_a_complete_tip_again(
                     )
                     == 0
                 ),
-                timeout_s=30,
             )
             tip, gen = _one_complete(site, "%")
             with site.connect() as connection:
@@ -85,7 +83,7 @@ def test_update_makes_a_running_fleet_do_a_complete_tip_again(
                     " next_retry_at = NULL WHERE tip = %s",
                     (tip,),
                 )
-            wait.until(lambda: _one_complete(site, tip)[1] == gen + 2, timeout_s=2.0)
+            wait.until(lambda: _one_complete(site, tip)[1] == gen + 2)
 
 
 def _one_complete(site: fleet.Site, like: str) -> tuple[str, int]:
