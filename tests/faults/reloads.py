@@ -17,7 +17,7 @@ from tests.faults import stage
 from tests.support import fleet, hosts, reloads, truth, wait
 
 WORK = ["--latency-ms", "20-60", "--missing", "0"]
-SETTINGS = {"fleet": {"workers": 4, "threads": 2, "grace_s": 20}}
+SETTINGS = {"fleet": {"workers": 4, "threads": 2, "grace_s": 60}}
 ROLLED = 10
 """Each so manieth reload is a rolled one."""
 
@@ -83,15 +83,15 @@ def run(site: fleet.Site, *, tips: int, count: int) -> Figures:
     figures = Figures()
     with fleet.running(site) as process:
         reloads.running(site, int(site.settings["fleet"]["workers"]))
-        hosts.progress(site, 5, timeout_s=60)
+        hosts.progress(site, 5)
         for rolled in changes(site, count):
             _one(site, figures, rolled=rolled)
         last = fleet.supervisor_file(site)["reload"]["last"]
         assert last["number"] == count, last
         figures.left = tips - hosts.done(site)
-        wait.until(lambda: hosts.done(site) == tips, timeout_s=240, what="the end of the work")
+        wait.until(lambda: hosts.done(site) == tips, timeout_s=400, what="the end of the work")
         process.terminate()
-        assert process.wait(60) == 0, site.log[-4000:]
+        assert process.wait(120) == 0, site.log[-4000:]
     check(site, tips)
     return figures
 
@@ -114,7 +114,7 @@ def _one(site: fleet.Site, figures: Figures, *, rolled: bool) -> None:
         last: dict[str, Any] = said["reload"]["last"] or {}
         return last if last.get("number", 0) > number else {}
 
-    last = wait.until(over, timeout_s=120, every_s=0.005, what="the end of a reload")
+    last = wait.until(over, timeout_s=240, every_s=0.005, what="the end of a reload")
     assert last["outcome"] in ("applied", "unchanged"), last
     (figures.rolled_s if rolled else figures.live_s).append(time.monotonic() - began)
     if rolled:

@@ -45,8 +45,8 @@ class Round:
             self.hits.append(name)
         if self.fleet is not None and self.fleet.poll() is None:
             self.fleet.send_signal(signal.SIGTERM)
-            self.fleet.wait(60)
-        code = self.site.start("run", "--until-drained", "--horizon", "600").wait(240)
+            self.fleet.wait(120)
+        code = self.site.start("run", "--until-drained", "--horizon", "600").wait(400)
         assert code == 0, f"the last run ended with {code}\n{self.site.log[-3000:]}"
         truth.check_done(self.site, tips=TIPS)
 
@@ -91,7 +91,7 @@ def kill_supervisor(fate: Round) -> None:
     fate.fleet.kill()
     fate.fleet.wait()
     for pid in children:
-        fleet.gone(pid, timeout_s=3.0)
+        fleet.gone(pid, timeout_s=30)
     fate.start()
 
 
@@ -180,7 +180,7 @@ def one_round(seed: int) -> list[str]:
             if fate.fleet is not None and fate.fleet.poll() is None:
                 fate.fleet.kill()
                 fate.fleet.wait()
-        wait.until(lambda: not fleet.workers(site), timeout_s=5, what="no orphan")
+        wait.until(lambda: not fleet.workers(site), timeout_s=30, what="no orphan")
     return fate.hits
 
 

@@ -22,7 +22,7 @@ def at_work(
 ) -> Iterator[tuple[fleet.Site, fleet.Simulator]]:
     """A fleet in the middle of its work; every settle is counted, and nobody may have paid."""
     with fleet.simulator(folder, tips=tips, options=WORK) as api:
-        site = fleet.Site(folder, dsn, api, fleet={"workers": workers, "threads": 2, "grace_s": 20})
+        site = fleet.Site(folder, dsn, api, fleet={"workers": workers, "threads": 2, "grace_s": 60})
         site.settings["api"].pop("token")
         token = folder / "token"
         token.write_text(api.token)
@@ -34,10 +34,10 @@ def at_work(
             connection.execute(truth.COUNT_SETTLES)
         with fleet.running(site) as process:
             reloads.running(site, workers)
-            hosts.progress(site, 10, timeout_s=30)
+            hosts.progress(site, 10)
             yield site, api
             process.terminate()
-            assert process.wait(60) == 0, site.log[-4000:]
+            assert process.wait(120) == 0, site.log[-4000:]
         assert hosts.charged(site) == []
         assert site.value("SELECT max(interruptions) FROM noggin_data") == 0
         assert site.value("SELECT count(*) FROM lease") == 0
@@ -46,7 +46,7 @@ def at_work(
 
 @pytest.mark.slow
 def test_live_keys_are_applied_without_a_new_process(tmp_path: Path, migrated: str) -> None:
-    with at_work(tmp_path, migrated, tips=600) as (site, api):
+    with at_work(tmp_path, migrated, tips=2000) as (site, api):
         before = reloads.pids(site)
         threads = reloads.job_threads(before[0])
         site.settings["fleet"]["threads"] = 6
@@ -64,7 +64,7 @@ def test_live_keys_are_applied_without_a_new_process(tmp_path: Path, migrated: s
         assert set(told["changed"]) == {one["key"] for one in diff["changes"]} == changed
         assert diff["does"] == "live"
         assert reloads.pids(site) == before
-        assert reloads.job_threads(before[0]) == threads + 4
+        wait.until(lambda: reloads.job_threads(before[0]) == threads + 4, what="six job threads")
         settled = site.log.count('"tip_settled"')
         hosts.progress(site, 5)
         assert site.log.count('"tip_settled"') == settled  # they are of level info
@@ -93,7 +93,7 @@ def _exchange_the_token(site: fleet.Site, api: fleet.Simulator) -> None:
 
 @pytest.mark.slow
 def test_rolled_keys_replace_one_worker_after_another(tmp_path: Path, migrated: str) -> None:
-    with at_work(tmp_path, migrated, tips=600, workers=3) as (site, _):
+    with at_work(tmp_path, migrated, tips=2000, workers=3) as (site, _):
         before = reloads.running(site, 3)
         site.settings["paths"]["output"] = str(tmp_path / "second")
         site.write()
@@ -107,13 +107,14 @@ def test_rolled_keys_replace_one_worker_after_another(tmp_path: Path, migrated: 
             lowest = min(lowest, at_work)
             return bool((said["reload"]["last"] or {}).get("outcome"))
 
-        wait.until(over, timeout_s=60, every_s=0.002, what="the end of the roll")
+        wait.until(over, timeout_s=180, every_s=0.002, what="the end of the roll")
         after = reloads.running(site, 3)
 
         assert fleet.supervisor_file(site)["reload"]["last"]["outcome"] == "applied"
-        assert lowest == 2
+        assert lowest >= 2
         assert not set(before.values()) & set(after.values())
-        wait.until(lambda: (tmp_path / "second").is_dir(), timeout_s=30, what="the new folder")
+        second = tmp_path / "second"
+        wait.until(lambda: next(second.rglob("*.txt"), None), what="a text in the new folder")
     texts = [len(list((tmp_path / name).rglob("*.txt"))) for name in ("output", "second")]
     assert min(texts) > 0
     assert sum(texts) == hosts.done(site)
@@ -140,7 +141,6 @@ def test_object_types_are_those_of_the_last_reload_whatever_becomes_of_their_fil
         os.kill(before[0], signal.SIGKILL)
         wait.until(
             lambda: fleet.workers(site).get(0, before[0]) != before[0],
-            timeout_s=30,
             what="a successor",
         )
         after = reloads.running(site, 2)

