@@ -142,7 +142,7 @@ class Run:
         """The process of a slot, 0 when it has none."""
         return fleet.workers(self.site).get(slot, 0)
 
-    def flowing(self, *, since_ns: int, timeout_s: float = 40, each: int = 1) -> None:
+    def flowing(self, *, since_ns: int, timeout_s: float = 120, each: int = 1) -> None:
         """Wait until every worker has had so many honest answers to requests after `since_ns`."""
 
         def done() -> bool:
@@ -154,7 +154,7 @@ class Run:
 
         wait.until(done, timeout_s=timeout_s, every_s=0.1, what="every worker at work")
 
-    def tripped(self, since_ns: int, *, timeout_s: float = 30) -> history.Note:
+    def tripped(self, since_ns: int, *, timeout_s: float = 120) -> history.Note:
         """Wait for the trip of the record scope."""
         return self.watch.until(
             lambda row: row["scope"] == f"{HOST}:api" and row["state"] == "open",
@@ -163,7 +163,7 @@ class Run:
             what="trip",
         )
 
-    def closed(self, since_ns: int, *, timeout_s: float = 60) -> history.Note:
+    def closed(self, since_ns: int, *, timeout_s: float = 120) -> history.Note:
         """Wait for the closing of the record scope."""
         return self.watch.until(
             lambda row: row["scope"] == f"{HOST}:api" and row["state"] == "closed",
@@ -199,6 +199,7 @@ def fleet_at_work(
     workers: int,
     threads: int = 1,
     breaker: Mapping[str, Any],
+    read_timeout_s: float = 8,
     through: Callable[[str], str] = str,
 ) -> Iterator[Run]:
     """The real fleet on a database of its own, every worker of it at work.
@@ -216,6 +217,8 @@ def fleet_at_work(
         fleet={"host": LABEL, "workers": workers, "threads": threads},
         breaker={"defaults": dict(breaker)},
     )
+    site.settings["api"]["read_timeout_s"] = read_timeout_s
+    site.write()
     site.dsn = own
     made.api.control(body={"mode": "ok"})
     began = time.monotonic_ns()

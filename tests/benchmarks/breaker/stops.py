@@ -57,7 +57,10 @@ def measured(
     by_hand: int,
 ) -> Stops:
     """One short outage for each mode, then so many openings by hand."""
-    with stage.fleet_at_work(made, workers=workers, threads=threads, breaker=POLICY) as run:
+    short = 2 if "stall" in modes else 8  # how long such a request takes to fail
+    with stage.fleet_at_work(
+        made, workers=workers, threads=threads, breaker=POLICY, read_timeout_s=short
+    ) as run:
         trips = [_trip(run, mode) for mode in modes]
         forced = [forced_open(run, seconds=1.0) for _ in range(by_hand)]
         charges = run.charged()
