@@ -172,30 +172,39 @@ WHERE tip IN (SELECT tip FROM noggin_data WHERE processing_status = 'complete' L
 """
 
 
+END_WAITING = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE application_name = 'noggin-mp/here/0' AND wait_event_type = 'Lock'
+    AND datname = current_database()
+"""
+
+
 @pytest.mark.slow
 def test_worker_returns_a_lease_of_its_own_that_it_was_never_told_of(
     tmp_path: Path, migrated: str
 ) -> None:
     with at_work(tmp_path, migrated, "--workers", "1", tips=80) as (site, _):
-        with site.connect() as connection:
+        with site.connect() as connection, connection.transaction():
             row = connection.execute(
                 "SELECT host, slot, instance::text, boot FROM fleet_workers"
             ).fetchone()
             assert row is not None
             names = ("host", "slot", "instance", "boot")
             holder = queue.Holder(**dict(zip(names, row, strict=True)))
-            with connection.transaction():  # some that are done are asked for again: they are free
-                connection.execute(AGAIN)
-                lost = queue.lease(
-                    connection, holder=holder, cursor=queue.Cursor(), k=9, lease_s=3600
-                )
+            connection.execute("LOCK TABLE ready IN ACCESS EXCLUSIVE MODE")
+            connection.execute(AGAIN)  # so that there is something to lease
+            lost = queue.lease(connection, holder=holder, cursor=queue.Cursor(), k=9, lease_s=3600)
             assert lost.items
-            connection.execute(  # as if the answer had died with the session
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'noggin-mp/here/0' AND datname = current_database()"
-            )
+            # As if the answer had died with the session: the worker's own, which waits for us.
+            wait.until(lambda: _noticed(site), what="a database that is lost")
         wait.until(lambda: hosts.done(site) == 80, timeout_s=120, what="the lost ones as well")
         check_unpaid(site)
+
+
+def _noticed(site: fleet.Site) -> bool:
+    """End the worker's session that waits; true once the worker has told that it lost it."""
+    site.value(END_WAITING)
+    return '"database_lost"' in site.log
 
 
 @pytest.mark.slow
