@@ -16,9 +16,11 @@ LOCK_FILE = "supervisor.lock"
 STATE_FILE = "supervisor.json"
 INSTANCE_FILE = "instance"
 
-_LOCK_TRIES = 25
 _LOCK_RETRY_S = 0.02
-"""A look at the lock by `read_state` holds it for an instant; a real holder keeps it for longer."""
+_HELD_TRIES = 25
+"""Who holds the lock may just be giving it back."""
+_SHARED_TRIES = 1000
+"""A look at the lock by `read_state` shares it for an instant; for seconds on a busy machine."""
 
 
 def prepare_folder(folder: Path) -> None:
@@ -91,12 +93,27 @@ class Lock:
 
 
 def _try_lock(fd: int) -> bool:
-    for _ in range(_LOCK_TRIES):
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
+    """Take the lock; False when somebody has it for himself. Who only looks at it is waited for."""
+    held = shared = 0
+    while not _lock(fd, fcntl.LOCK_EX):
+        if _lock(fd, fcntl.LOCK_SH):
+            fcntl.flock(fd, fcntl.LOCK_UN)
+            shared += 1
+        else:
+            held += 1
+        if held == _HELD_TRIES or shared == _SHARED_TRIES:
+            return False
         time.sleep(_LOCK_RETRY_S)
-    return False
+    return True
+
+
+def _lock(fd: int, how: int) -> bool:
+    """Lock at once, or not at all."""
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _pid_in(fd: int) -> int | None:

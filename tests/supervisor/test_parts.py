@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import uuid
 from pathlib import Path
 
@@ -221,6 +222,17 @@ def test_lock_is_taken_when_only_a_stale_file_is_there(tmp_path: Path) -> None:
     (tmp_path / pidfile.LOCK_FILE).write_text("1234567890123456789012345678901234567890")
 
     pidfile.Lock(tmp_path).release()
+
+
+def test_lock_is_waited_for_when_a_reader_is_frozen_while_it_looks(tmp_path: Path) -> None:
+    pidfile.Lock(tmp_path).release()
+    fd = os.open(tmp_path / pidfile.LOCK_FILE, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    going_on = threading.Timer(1.5, os.close, (fd,))  # long after who holds it is believed
+    going_on.start()
+    pidfile.Lock(tmp_path).release()
+
+    going_on.join()
 
 
 def test_lock_is_taken_when_readers_look_at_it(tmp_path: Path) -> None:
