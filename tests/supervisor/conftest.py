@@ -14,9 +14,17 @@ from typing import Any
 import pytest
 
 from noggin_mp.supervisor import holdings, pidfile
+from tests.support.fleet import alive
 from tests.support.wait import until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+FLEET = {"workers": 2, "grace_s": 60, "watchdog_s": 60}
+"""What a test does not say otherwise: patience that a child on a busy machine never tries."""
+PROGRAM = """
+import json, sys
+from tests.support import fleet_host
+sys.exit(fleet_host.main(json.loads(sys.argv[1])))
+"""
 
 
 class Host:
@@ -28,15 +36,16 @@ class Host:
         self.errors = folder / "stderr"
         self.settings = {
             "paths": {name: str(folder / name) for name in ("state", "input", "output", "log")},
-            "fleet": {"workers": 2, "grace_s": 5, "watchdog_s": 60} | wish.pop("fleet", {}),
+            "fleet": FLEET | wish.pop("fleet", {}),
             "monitor": {"bind": wish.pop("bind", "127.0.0.1:0")},
             "api": wish.pop("api", {}),
         }
         stdin, stderr = wish.pop("stdin", subprocess.DEVNULL), wish.pop("stderr", None)
+        program = f"{wish.pop('first', '')}\n{PROGRAM}"
         wish = {"settings": self.settings, **wish}
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.fleet_host", json.dumps(wish)],
+                [sys.executable, "-c", program, json.dumps(wish)],
                 cwd=REPOSITORY,
                 env=os.environ | {"JOURNAL": str(self.journal)} | env,
                 stdin=stdin,
@@ -52,35 +61,48 @@ class Host:
         return pidfile.read_state(self.state)
 
     def notes(self, event: str = "", **fields: object) -> list[dict[str, Any]]:
-        with contextlib.suppress(FileNotFoundError):
-            lines = self.journal.read_text().splitlines()
-            notes = [json.loads(line) for line in lines]
-            wanted = {"event": event, **fields} if event else fields
-            return [note for note in notes if wanted.items() <= note.items()]
-        return []
+        wanted = {"event": event, **fields} if event else fields
+        return [note for note in noted(self.journal) if wanted.items() <= note.items()]
 
     def stderr(self) -> str:
         return self.errors.read_text()
 
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The whole lines of the supervisor's log that tell of `event`."""
+        whole, _, _ = self.stderr().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines() if f'"event": "{event}"' in line]
+
     def workers(self) -> dict[int, int]:
         """Running workers: pid by slot."""
-        slots = self.said()["slots"]
-        return {slot["slot"]: slot["pid"] for slot in slots if slot["state"] == "running"}
+        return running(self.said())
 
     def until_running(self, workers: int = 2) -> dict[int, int]:
-        def all_there() -> bool:
+        def all_there() -> dict[int, int]:
             assert self.process.poll() is None, self.stderr()
             said = self.said()
             monitor = said.get("monitor") or {}
-            return len(self.workers()) == workers and monitor.get("state") == "running"
+            there = len(found := running(said)) == workers and monitor.get("state") == "running"
+            return found if there else {}
 
-        until(all_there, what=f"{workers} workers and a monitor run")
-        return self.workers()
+        return until(all_there, timeout_s=60, what=f"{workers} workers and a monitor run")
+
+    def until_succeeded(self, slot: int, old: int) -> int:
+        """Wait until another worker than `old` runs in the slot: its process id."""
+        return until(
+            lambda: pid if (pid := self.workers().get(slot, old)) != old else 0,
+            timeout_s=60,
+            what=f"a successor of worker {slot}",
+        )
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def wait(self, timeout_s: float = 20.0) -> int:
+    def freeze(self) -> None:
+        """Stop the supervisor, and wait until it stands still; CONT lets it go on."""
+        self.signal(signal.SIGSTOP)
+        until(lambda: " T " in Path(f"/proc/{self.pid}/stat").read_text(), what="a standstill")
+
+    def wait(self, timeout_s: float = 60.0) -> int:
         return self.process.wait(timeout_s)
 
     def children(self) -> set[int]:
@@ -90,15 +112,29 @@ class Host:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
 
 
-def alive(pid: int) -> bool:
-    """True for a process that runs (a zombie does not)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+def running(said: dict[str, Any]) -> dict[int, int]:
+    """The running workers that a state file tells of: pid by slot."""
+    return {slot["slot"]: slot["pid"] for slot in said["slots"] if slot["state"] == "running"}
+
+
+def opened(pid: int) -> list[str]:
+    """What a process has open, without what it closes meanwhile."""
+    names = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            names.append(str(fd.readlink()))
+    return names
+
+
+def noted(journal: Path) -> list[dict[str, Any]]:
+    """What children have noted so far; a line that is just being written is none yet."""
+    with contextlib.suppress(FileNotFoundError):
+        whole, _, _ = journal.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
+    return []
 
 
 Start = Callable[..., Host]
@@ -117,5 +153,5 @@ def start(tmp_path: Path) -> Iterator[Start]:
     for host in hosts:
         host.end()
     for host in hosts:
-        until(lambda host=host: not host.children(), what="every child is gone")
+        until(lambda host=host: not host.children(), timeout_s=60, what="every child is gone")
         shutil.rmtree(holdings.metrics_folder(host.state), ignore_errors=True)

@@ -14,7 +14,8 @@ from tests.support.wait import until
 if TYPE_CHECKING:
     from tests.supervisor.conftest import Host, Start
 
-FAST = {"backoff_first_s": 0.05, "backoff_max_s": 0.2}
+FAST = {"backoff_first_s": 0.05, "backoff_max_s": 0.2, "park_window_s": 600, "healthy_s": 600}
+"""A slot is tried again soon, and parked however slowly its five tenants die."""
 
 
 def cpu_s(pid: int) -> float:
@@ -25,6 +26,10 @@ def cpu_s(pid: int) -> float:
 
 def lines(host: "Host", event: str) -> list[str]:
     return [line for line in host.stderr().splitlines() if f'"event": "{event}"' in line]
+
+
+def states(host: "Host") -> list[str]:
+    return [slot["state"] for slot in host.said()["slots"]]
 
 
 @pytest.mark.parametrize(
@@ -39,9 +44,10 @@ def lines(host: "Host", event: str) -> list[str]:
 def test_log_stays_short_when_every_worker_dies_at_once(
     start: "Start", worker: str, reason: str | None
 ) -> None:
-    host = start(worker=worker, fleet={"workers": 3}, rules=FAST)
+    quick = {"quick_exit_s": 600}  # who says goodbye at once may need a while to do so
+    host = start(worker=worker, fleet={"workers": 3}, rules=FAST | quick)
 
-    assert host.wait(40) == 1
+    assert host.wait(120) == 1
     assert len(host.notes("started", kind="worker")) == 15
     ends = [line for line in lines(host, "child_exited") if '"worker' in line]
     assert len(ends) == 15
@@ -56,23 +62,28 @@ def test_log_stays_short_when_every_worker_dies_at_once(
 
 def test_stacks_are_one_line_of_the_log_when_a_library_crashes(start: "Start") -> None:
     host = start(worker="half_crashing", rules=FAST)
-    until(lambda: len(lines(host, "child_stacks")) == 5, timeout_s=30)
-    until(lambda: "parked" in [slot["state"] for slot in host.said()["slots"]])
+    until(lambda: states(host) == ["parked", "running"], timeout_s=60)
 
+    assert len(lines(host, "child_stacks")) == 5
     assert all("in crash_in_c" in line for line in lines(host, "child_stacks"))
     assert all(line.startswith("{") for line in host.stderr().splitlines())
     assert '"how": "signal 11", "why": "crashed"' in host.stderr()
-    assert [slot["state"] for slot in host.said()["slots"]] == ["parked", "running"]
 
 
 def test_supervisor_rests_when_slots_crash_and_are_parked(start: "Start") -> None:
     host = start(worker="half_crashing", fleet={"workers": 8}, rules=FAST)
-    until(lambda: "parked" in [slot["state"] for slot in host.said()["slots"]], timeout_s=30)
+    until(lambda: "parked" in states(host), timeout_s=60)
     host.until_running(7)
-    before = cpu_s(host.pid)
-    assert signal.sigtimedwait([], 1.5) is None  # the time in which a loop that spins would spin
 
-    assert cpu_s(host.pid) - before < 0.5
+    # Other guests of the machine cost, too; but a loop that spins does so in every look.
+    assert any(watched_s(host.pid) < 0.5 for _ in range(3))
+
+
+def watched_s(pid: int) -> float:
+    """CPU time that a process takes in one and a half seconds."""
+    before = cpu_s(pid)
+    assert signal.sigtimedwait([], 1.5) is None  # the time in which a loop that spins would spin
+    return cpu_s(pid) - before
 
 
 def test_worker_is_replaced_with_its_stacks_told_when_a_thread_is_stuck(start: "Start") -> None:
@@ -80,9 +91,9 @@ def test_worker_is_replaced_with_its_stacks_told_when_a_thread_is_stuck(start: "
         worker="stuck_thread",
         fleet={"workers": 2, "watchdog_s": 60},
         api={"deadline_s": 50, "connect_timeout_s": 5, "read_timeout_s": 50},
-        rules={"abort_s": 1},
+        rules={"abort_s": 60},  # to write its stacks
     )
-    until(lambda: len(host.notes("started", slot=0, kind="worker")) == 2, timeout_s=30)
+    until(lambda: len(host.notes("started", slot=0, kind="worker")) == 2, timeout_s=60)
     host.until_running()
 
     assert len(lines(host, "child_hung")) == 1

@@ -5,10 +5,15 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.supervisor.conftest import opened
 from tests.support.wait import until
 
 if TYPE_CHECKING:
     from tests.supervisor.conftest import Start
+
+HASTY = {"park_after_exits": 1000}
+"""Where the watchdog has so little patience that a busy machine may try it again and again."""
+TIME_FOR_A_THIRD = "from noggin_mp.domain import ending; ending.THIRD_INTERRUPT_S = 60.0"
 
 
 def test_fleet_runs_all_slots_when_started(start: "Start") -> None:
@@ -37,7 +42,7 @@ def test_children_hold_nothing_of_siblings_when_forked_late(start: "Start") -> N
 
     first, second = (len(n["fds"]) for n in host.notes("started", slot=0, kind="worker"))
     assert first == second
-    held = [str(fd.readlink()) for fd in Path(f"/proc/{host.workers()[1]}/fd").iterdir()]
+    held = opened(workers[1])
     assert not any(kind in name for name in held for kind in ("socket", "eventpoll", "pidfd"))
 
 
@@ -45,7 +50,7 @@ def test_worker_is_replaced_in_its_slot_when_killed(start: "Start") -> None:
     host = start()
     workers = host.until_running()
     os.kill(workers[1], signal.SIGKILL)
-    until(lambda: len(host.notes("started", slot=1)) == 2 and len(host.workers()) == 2)
+    host.until_succeeded(1, workers[1])
 
     old, new = host.notes("started", slot=1)
     assert new["boot"] > old["boot"]
@@ -73,7 +78,8 @@ def test_no_child_survives_when_the_supervisor_is_killed(start: "Start") -> None
     assert len(pids) == 3
     host.signal(signal.SIGKILL)
 
-    until(lambda: not host.children(), timeout_s=2.0)
+    host.wait()
+    until(lambda: not host.children(), timeout_s=60)
     assert host.said()["state"] == "stopped"
 
 
@@ -110,7 +116,7 @@ def test_fleet_kills_at_grace_when_a_child_is_stopped(start: "Start") -> None:
 
 
 def test_fleet_exits_130_when_interrupted_twice(start: "Start") -> None:
-    host = start(worker="slow", fleet={"workers": 2, "grace_s": 60})
+    host = start(worker="slow", rules={"abort_s": 60})
     host.until_running()
     host.signal(signal.SIGINT)
     until(lambda: host.said()["state"] == "draining")
@@ -121,21 +127,21 @@ def test_fleet_exits_130_when_interrupted_twice(start: "Start") -> None:
 
 
 def test_fleet_kills_when_interrupted_three_times(start: "Start") -> None:
-    host = start(worker="stubborn", fleet={"grace_s": 60}, rules={"abort_s": 60})
+    host = start(worker="stubborn", rules={"abort_s": 60}, first=TIME_FOR_A_THIRD)
     host.until_running()
-    for _ in range(2):
+    for count in (1, 2):
         host.signal(signal.SIGINT)
-        until(lambda: host.said()["state"] == "draining")
-    until(lambda: host.stderr().count("signal_received") == 2)
+        until(lambda count=count: len(host.logged("signal_received")) == count)
     host.signal(signal.SIGINT)
 
     assert host.wait() == 130
     assert host.children() == set()
+    assert {note["child"] for note in host.logged("child_killed")} >= {"worker 0", "worker 1"}
 
 
 def test_hung_worker_is_replaced_with_its_stacks_told_when_silent(start: "Start") -> None:
-    host = start(worker="hung", fleet={"workers": 2, "watchdog_s": 1}, rules={"abort_s": 1})
-    until(lambda: len(host.notes("started", slot=0, kind="worker")) == 2)
+    host = start(worker="hung", fleet={"watchdog_s": 2}, rules=HASTY | {"abort_s": 60})
+    until(lambda: len(host.notes("started", slot=0, kind="worker")) >= 2, timeout_s=60)
     host.until_running()
 
     assert "child_hung" in host.stderr()
@@ -143,36 +149,45 @@ def test_hung_worker_is_replaced_with_its_stacks_told_when_silent(start: "Start"
 
 
 def test_stopped_worker_is_killed_and_replaced_when_silent(start: "Start") -> None:
-    host = start(fleet={"workers": 2, "watchdog_s": 1}, rules={"abort_s": 0.5})
+    host = start(fleet={"watchdog_s": 2}, rules=HASTY | {"abort_s": 0.5})
     workers = host.until_running()
     os.kill(workers[0], signal.SIGSTOP)
 
-    until(lambda: len(host.notes("started", slot=0, kind="worker")) == 2)
-    until(lambda: len(host.workers()) == 2)
-    assert host.workers()[1] == workers[1]
+    host.until_succeeded(0, workers[0])
+    now = host.until_running()
+    blamed = host.logged("child_hung")
+    assert min(note["silent_s"] for note in blamed) >= 2
+    hung = {note["child"] for note in blamed}
+    assert "worker 0" in hung
+    assert now[1] == workers[1] or "worker 1" in hung  # on a busy machine it may be silent as well
 
 
 def test_no_child_is_blamed_when_the_supervisor_was_stopped(start: "Start") -> None:
-    host = start(fleet={"workers": 2, "watchdog_s": 1}, rules={"lapse_s": 1.5})
+    host = start(fleet={"watchdog_s": 1}, rules=HASTY | {"lapse_s": 1.5})
     workers = host.until_running()
     all_of_it = [*workers.values(), host.said()["monitor"]["pid"]]
     host.signal(signal.SIGSTOP)
     for pid in all_of_it:
         os.kill(pid, signal.SIGSTOP)
-    resumed = signal.sigtimedwait([], 2.5)
-    assert resumed is None
+    stopped_s = 3.0
+    assert signal.sigtimedwait([], stopped_s) is None
     host.signal(signal.SIGCONT)
     for pid in all_of_it:
         os.kill(pid, signal.SIGCONT)
     host.signal(signal.SIGUSR2)
 
     until(lambda: "state_dumped" in host.stderr())
-    assert host.workers() == workers
-    assert "child_hung" not in host.stderr()
+    now = host.until_running()
+    # Whom a busy machine keeps silent, before or since, is blamed for less time than the stop.
+    blamed = host.logged("child_hung")
+    assert [note for note in blamed if note["silent_s"] >= stopped_s] == []
+    hung = {note["child"] for note in blamed}
+    assert [n for n in workers if now[n] != workers[n] and f"worker {n}" not in hung] == []
 
 
 def test_fleet_exits_1_when_every_slot_is_parked(start: "Start") -> None:
-    host = start(worker="crashing", fleet={"workers": 1}, rules={"backoff_first_s": 0.05})
+    rules = {"backoff_first_s": 0.05, "park_window_s": 600}
+    host = start(worker="crashing", fleet={"workers": 1}, rules=rules)
 
     assert host.wait() == 1
     assert len(host.notes("started", kind="worker")) == 5
@@ -183,9 +198,9 @@ def test_fleet_exits_1_when_every_slot_is_parked(start: "Start") -> None:
 
 def test_monitor_is_replaced_for_ever_when_it_crashes(start: "Start") -> None:
     host = start(monitor="crashing", rules={"backoff_first_s": 0.02, "backoff_max_s": 0.05})
-    until(lambda: len(host.notes("started", kind="monitor")) > 6)
+    until(lambda: len(host.notes("started", kind="monitor")) > 6, timeout_s=60)
+    until(lambda: len(host.workers()) == 2, timeout_s=60)
 
-    assert len(host.workers()) == 2
     assert len(host.notes("started", kind="worker")) == 2
 
 

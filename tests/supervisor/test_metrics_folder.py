@@ -84,4 +84,4 @@ def test_lone_process_lives_on_when_it_gets_a_supervisors_signal(
         process.send_signal(number)
         process.send_signal(signal.SIGTERM)
 
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0

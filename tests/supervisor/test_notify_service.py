@@ -22,7 +22,7 @@ class Systemd:
         self.address = f"@{name}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(f"\0{name}")
-        self._socket.settimeout(30)
+        self._socket.settimeout(60)
         self.heard: list[str] = []
 
     def hear(self, word: str) -> str:
@@ -42,7 +42,7 @@ class Systemd:
         except BlockingIOError:
             return count
         finally:
-            self._socket.settimeout(30)
+            self._socket.settimeout(60)
         return count
 
     def close(self) -> None:

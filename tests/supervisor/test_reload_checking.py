@@ -78,7 +78,7 @@ def test_examine_tells_a_bug_as_one_without_what_no_line_can_hold() -> None:
 
 def answer(work: Callable[[], checking.Finding]) -> checking.Finding:
     check = checking.Check(work, release=lambda: None, now=time.monotonic())
-    return until(lambda: check.answer(time.monotonic()), what="the answer")
+    return until(lambda: check.answer(time.monotonic()), timeout_s=60, what="the answer")
 
 
 def test_check_gives_what_another_process_found() -> None:

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.supervisor.conftest import FLEET
 from tests.support.wait import until
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def settings(folder: Path, *, output: str = "output", **fleet: object) -> dict[s
     paths = {name: str(folder / name) for name in ("state", "input", "log")}
     return {
         "paths": paths | {"output": str(folder / output)},
-        "fleet": {"workers": 2, "grace_s": 5, "watchdog_s": 60} | fleet,
+        "fleet": FLEET | fleet,
         "monitor": {"bind": "127.0.0.1:0"},
     }
 
@@ -27,7 +28,7 @@ def reload(host: "Host") -> dict[str, Any]:
     """Ask for a reload, and wait for its end: what supervisor.json says of it."""
     number = host.said()["reload"]["number"]
     host.signal(signal.SIGHUP)
-    return until(lambda: over(host, number + 1), what="the end of the reload")
+    return until(lambda: over(host, number + 1), timeout_s=60, what="the end of the reload")
 
 
 def over(host: "Host", number: int) -> dict[str, Any]:
@@ -95,29 +96,35 @@ def test_old_settings_come_back_when_a_new_worker_cannot_boot(
 ) -> None:
     for_a_fatal = settings(tmp_path, output="a", threads=13)
     for_a_crash = settings(tmp_path, output="b", threads=15)
-    for_a_wait = settings(tmp_path, output="c", threads=14)
-    host = start(
-        worker="choosy",
-        reloads=[for_a_fatal, for_a_crash, for_a_wait],
-        rules={"ready_s": 1.0},
-    )
+    host = start(worker="choosy", reloads=[for_a_fatal, for_a_crash])
     before = host.until_running()
-    for reason in (
-        "13 is no good number",
-        "worker 0 ended before it was at work (signal 9)",
-        "worker 0 was not at work within 1 s",
-    ):
-        last = reload(host)
+    taken_back(host, before, "13 is no good number")
+    taken_back(host, before, "worker 0 ended before it was at work (signal 9)")
+    assert host.stderr().count('"config_rejected"') == 2
 
-        assert last["outcome"] == "rolled_back"
-        assert reason in last["error"]
-        assert host.said()["config_error"] == last["error"]
-        after = host.until_running()
-        assert after[1] == before[1]  # it never had the new settings
-        threads = {note["pid"]: note["threads"] for note in host.notes("started")}
-        assert threads[after[0]] == 8
+
+def test_old_settings_come_back_when_a_new_worker_is_not_at_work_in_time(
+    start: "Start", tmp_path: Path
+) -> None:
+    for_a_wait = settings(tmp_path, output="c", threads=14)
+    host = start(worker="choosy", reloads=[for_a_wait, for_a_wait], rules={"ready_s": 1.0})
+    before = host.until_running()
+    taken_back(host, before, "worker 0 was not at work within 1 s")
+    taken_back(host, before, "worker 0 was not at work within 1 s")
+
+
+def taken_back(host: "Host", before: dict[int, int], reason: str) -> None:
+    """Reload; worker 0 fails with the new settings, and nothing is left of them."""
+    last = reload(host)
+
+    assert last["outcome"] == "rolled_back"
+    assert reason in last["error"]
+    assert host.said()["config_error"] == last["error"]
+    after = host.until_running()
+    assert after[1] == before[1]  # it never had the new settings
+    threads = {note["pid"]: note["threads"] for note in host.notes("started")}
+    assert threads[after[0]] == 8
     assert host.said()["state"] == "running"
-    assert host.stderr().count('"config_rejected"') == 3
 
 
 def test_settings_are_rolled_to_who_does_not_take_them_over(start: "Start", tmp_path: Path) -> None:
@@ -129,7 +136,10 @@ def test_settings_are_rolled_to_who_does_not_take_them_over(start: "Start", tmp_
     assert last["outcome"] == "applied"
     assert not set(before.values()) & set(host.until_running().values())
     assert len(host.notes("started", threads=3, kind="worker")) == 2
-    assert len(host.notes("started", kind="monitor")) == 1
+    [told] = host.logged("settings_not_taken_over")
+    silent = set(told["children"])  # on a busy machine the monitor, too, may answer too late
+    assert silent >= {"worker 0", "worker 1"}
+    assert len(host.notes("started", kind="monitor")) == 1 + ("monitor" in silent)
 
 
 def test_nothing_changes_when_the_configuration_is_wrong(start: "Start", tmp_path: Path) -> None:
@@ -162,12 +172,16 @@ def test_reloads_become_one_when_they_are_asked_for_meanwhile(
 ) -> None:
     rolled = settings(tmp_path, output="elsewhere")
     host = start(reloads=[rolled, rolled | {"fleet": {**rolled["fleet"], "threads": 3}}])
-    host.until_running()
+    workers = host.until_running()
+    os.kill(workers[1], signal.SIGSTOP)  # it ends when it goes on: until then the first goes on
     host.signal(signal.SIGHUP)
-    until(lambda: host.said()["reload"]["state"] == "applying")
+    until(lambda: host.said()["reload"]["state"] == "applying", timeout_s=60)
     for _ in range(5):
         host.signal(signal.SIGHUP)
-    until(lambda: over(host, 2))
+    host.signal(signal.SIGUSR2)
+    until(lambda: "state_dumped" in host.stderr(), what="the supervisor has heard all of it")
+    os.kill(workers[1], signal.SIGCONT)
+    until(lambda: over(host, 2), timeout_s=60)
 
     assert len(host.notes("reread")) == 2
     until(lambda: len(host.notes("settings", threads=3)) == 3)
@@ -190,11 +204,11 @@ def test_fleet_drains_when_told_to_end_in_the_middle_of_a_roll(
 def test_systemd_hears_of_the_end_only_when_all_is_rolled(start: "Start", tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
-        systemd.settimeout(15)
+        systemd.settimeout(60)
         host = start(reloads=[settings(tmp_path, output="elsewhere")],
                      env={"NOTIFY_SOCKET": str(tmp_path / "notify")})  # fmt: skip
         before = host.until_running()
-        said = _until_told(systemd, "READY=1")
+        _until_told(systemd, "READY=1")
         host.signal(signal.SIGHUP)
         reloading = _until_told(systemd, "RELOADING=1")
         said = _until_told(systemd, "READY=1")
@@ -209,7 +223,7 @@ def test_systemd_does_not_take_a_reload_for_the_end_of_the_start(
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
-        systemd.settimeout(15)
+        systemd.settimeout(60)
         host = start(worker="choosy", fleet={"workers": 1, "threads": 14},
                      reloads=[{"error": "line 3: no"}],
                      env={"NOTIFY_SOCKET": str(tmp_path / "notify")})  # fmt: skip
