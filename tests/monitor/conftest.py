@@ -1,9 +1,7 @@
 """Monitors as processes of their own; what they leave in shared memory is removed."""
 
 import contextlib
-import os
 import shutil
-import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -43,24 +41,27 @@ def alone(tmp_path: Path, migrated: str) -> Alone:
     def start(host: str = "alone") -> Iterator[tuple["subprocess.Popen[bytes]", scrape.Pages]]:
         folder = tmp_path / host
         folder.mkdir()
-        pages = scrape.Pages(f"127.0.0.1:{_free_port()}")
-        site = fleet.Site(
-            folder, migrated, nowhere(), fleet={"host": host}, monitor={"bind": pages.address}
-        )
-        process = site.start("monitor")
-        try:
-            wait.until(lambda: pages.status("/readyz") == 200, timeout_s=20, what=site.log)
-            yield process, pages
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGTERM)
-            process.wait(20)
+        with _reserved() as address:
+            pages = scrape.Pages(address)
+            site = fleet.Site(
+                folder, migrated, nowhere(), fleet={"host": host}, monitor={"bind": address}
+            )
+            process = site.start("monitor")
+            try:
+                wait.until(lambda: pages.status("/readyz") == 200, timeout_s=60, what="readiness")
+                yield process, pages
+            finally:
+                process.terminate()
+                process.wait(60)
 
     return start
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@contextlib.contextmanager
+def _reserved() -> Iterator[str]:
+    """An address that nobody else is given: held, but not listened on, which leaves it to a server
+    that may use addresses again."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{holder.getsockname()[1]}"

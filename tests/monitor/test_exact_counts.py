@@ -20,25 +20,37 @@ def test_counters_miss_only_what_was_in_flight_when_workers_are_killed(
         sizes = ("--workers", str(WORKERS), "--threads", str(THREADS))
         with fleet.running(site, *sizes):
             pages = scrape.pages(site)
-            wait.until(lambda: len(fleet.workers(site)) == WORKERS, timeout_s=20)
+            wait.until(lambda: _counting(pages) == WORKERS, timeout_s=60, what="workers that count")
             site.ok("import", str(tmp_path / "export.csv"))
             for number in range(KILLS):
                 _kill_one(site, pages, slot=number % WORKERS)
-            wait.until(lambda: site.value(LEFT) == 0, timeout_s=90, what="all TIPs done")
+            wait.until(lambda: site.value(LEFT) == 0, timeout_s=180, what="all TIPs done")
+            wait.until(lambda: _at_rest(api), timeout_s=60, what="a line for each request")
             _compare(site, pages, api)
 
 
+def _at_rest(api: fleet.Simulator) -> bool:
+    """True when the log tells of all: what broke off has its line a moment after its end."""
+    return len(api.log()) == api.stats["requests"]
+
+
+def _counting(pages: scrape.Pages) -> int:
+    """How many workers have their series."""
+    series = pages.series()
+    return sum(bool(series.of("requests_total", worker=str(n))) for n in range(WORKERS))
+
+
 def _kill_one(site: fleet.Site, pages: scrape.Pages, *, slot: int) -> None:
-    """Kill a worker in the midst of its requests, and wait for its successor's."""
+    """Kill a worker in the midst of its requests, while there are any, and wait for the next."""
 
     def requests() -> float:
         return pages.series().sum("requests_total", worker=str(slot))
 
-    before = requests()
-    wait.until(lambda: requests() > before + random.randint(5, 25), timeout_s=30)
+    enough = requests() + random.randint(5, 25)
+    wait.until(lambda: requests() > enough or site.value(LEFT) == 0, timeout_s=60)
     pid = fleet.workers(site)[slot]
     os.kill(pid, signal.SIGKILL)
-    wait.until(lambda: fleet.workers(site).get(slot, pid) != pid, timeout_s=30, what="a successor")
+    wait.until(lambda: fleet.workers(site).get(slot, pid) != pid, timeout_s=60, what="a successor")
 
 
 def _compare(site: fleet.Site, pages: scrape.Pages, api: fleet.Simulator) -> None:

@@ -39,12 +39,20 @@ class Chores:
         )
         self.thread = threading.Thread(target=self.made.run)
         self.rounds = 0
-        self._look = self.made._return_orphans
+        self.leads: list[bool] = []
+        """Each lead it took and lost."""
+        self._look, self._note = self.made._return_orphans, self.made._led
         self.made._return_orphans = self._counted  # type: ignore[method-assign]
+        self.made._led = self._noted  # type: ignore[method-assign]
 
     def _counted(self, connection: session.Connection) -> None:
         self._look(connection)
         self.rounds += 1
+
+    def _noted(self, leading: bool) -> None:
+        if leading != self.made.leading:
+            self.leads.append(leading)
+        self._note(leading)
 
     def start(self) -> None:
         self.thread.start()
@@ -73,7 +81,7 @@ def make(migrated: str, tmp_path: Path) -> Iterator[Make]:
     for chores in made:
         chores.stop.set()
         if chores.thread.ident is not None:
-            chores.thread.join(10)
+            chores.thread.join(60)
             assert not chores.thread.is_alive()
 
 
@@ -99,7 +107,7 @@ def test_orphaned_leases_are_returned_when_their_worker_is_dead(
 ) -> None:
     leased(conn, pid=DEAD_PID)
     chores = make()
-    until(lambda: value(conn, "SELECT count(*) FROM lease") == 0, timeout_s=10)
+    until(lambda: value(conn, "SELECT count(*) FROM lease") == 0, timeout_s=60)
     row = conn.execute(
         "SELECT processing_status, interruptions, retry_count FROM noggin_data"
     ).fetchone()
@@ -113,7 +121,7 @@ def test_leases_of_a_slot_without_a_tenant_are_returned(
 ) -> None:
     leased(conn, pid=None)
     make()
-    until(lambda: value(conn, "SELECT count(*) FROM lease") == 0, timeout_s=10)
+    until(lambda: value(conn, "SELECT count(*) FROM lease") == 0, timeout_s=60)
 
 
 def test_leases_stay_where_they_are_when_the_worker_lives_but_lost_its_session(
@@ -141,35 +149,42 @@ def test_leases_of_other_hosts_stay_until_they_run_out(
     _several_turns(make())
     assert value(conn, "SELECT count(*) FROM lease") == 1
     conn.execute("UPDATE lease SET lease_until = clock_timestamp()")
-    until(lambda: value(conn, "SELECT count(*) FROM lease") == 0, timeout_s=10)
+    until(lambda: value(conn, "SELECT count(*) FROM lease") == 0, timeout_s=60)
     assert value(conn, "SELECT processing_status FROM noggin_data") == "interrupted"
 
 
 def _several_turns(chores: Chores) -> None:
     """Wait until orphans have been looked for again and again."""
-    until(lambda: chores.rounds >= 3, timeout_s=20)
+    until(lambda: chores.rounds >= 3, timeout_s=60)
 
 
 def test_retries_are_promoted_when_they_fall_due(make: Make, conn: session.Connection) -> None:
     make()
-    conn.execute(
-        "INSERT INTO noggin_data (tip, processing_status, next_retry_at)"
-        " SELECT 't' || n, 'failed', clock_timestamp() + interval '0.8 s'"
-        " FROM generate_series(1, 1200) AS n"
-    )
-    assert value(conn, "SELECT count(*) FROM ready") == 0
-    until(lambda: value(conn, "SELECT count(*) FROM ready") == 1200, timeout_s=1.8)
+    with conn.transaction():  # until its end nobody else sees them, however long it takes
+        conn.execute(
+            "INSERT INTO noggin_data (tip, processing_status, next_retry_at)"
+            " SELECT 't' || n, 'failed', clock_timestamp() + interval '0.8 s'"
+            " FROM generate_series(1, 1200) AS n"
+        )
+        assert value(conn, "SELECT count(*) FROM ready") == 0
+    early = "FROM ready JOIN noggin_data USING (tip) WHERE next_retry_at > clock_timestamp()"
+
+    def all_ready() -> bool:
+        assert value(conn, f"SELECT count(*) {early}") == 0
+        return value(conn, "SELECT count(*) FROM ready") == 1200
+
+    until(all_ready, timeout_s=30)  # half of what reconciling would take to find them
     assert value(conn, "SELECT count(*) FROM later") == 0
 
 
 def test_the_promoter_sleeps_by_the_database_clock(conn: session.Connection) -> None:
     conn.execute(
         "INSERT INTO noggin_data (tip, processing_status, next_retry_at)"
-        " VALUES ('a', 'failed', clock_timestamp() + interval '50 s')"
+        " VALUES ('a', 'failed', clock_timestamp() + interval '500 s')"
     )
     found = queue.promote(conn).next_in_s
     assert found is not None
-    assert 40 < found <= 50
+    assert 400 < found <= 500
 
 
 def test_lost_entries_are_filed_again(make: Make, conn: session.Connection) -> None:
@@ -178,13 +193,13 @@ def test_lost_entries_are_filed_again(make: Make, conn: session.Connection) -> N
     conn.execute("ALTER TABLE noggin_data ENABLE TRIGGER USER")
     assert value(conn, "SELECT count(*) FROM ready") == 0
     make()
-    until(lambda: value(conn, "SELECT tip FROM ready") == "restored", timeout_s=10)
+    until(lambda: value(conn, "SELECT tip FROM ready") == "restored", timeout_s=60)
 
 
 def test_the_head_is_published(make: Make, conn: session.Connection) -> None:
     conn.execute("INSERT INTO noggin_data (tip) VALUES ('a')")
     make()
-    until(lambda: value(conn, "SELECT head FROM queue_control"), timeout_s=10)
+    until(lambda: value(conn, "SELECT head FROM queue_control"), timeout_s=60)
 
 
 def test_leadership_is_kept_by_one_and_moves_when_its_session_is_ended(
@@ -193,21 +208,20 @@ def test_leadership_is_kept_by_one_and_moves_when_its_session_is_ended(
     for host in ("one", "two"):
         conn.execute("INSERT INTO fleet_hosts (host, instance) VALUES (%s, %s)", (host, INSTANCE))
     one = make("one")
-    until(lambda: one.made.leading, timeout_s=10)
+    until(lambda: one.made.leading, timeout_s=60)
     two = make("two")
     leaders = "SELECT array_agg(host) FROM fleet_hosts WHERE leader"
-    until(lambda: value(conn, leaders) == ["one"], timeout_s=10)
+    until(lambda: value(conn, leaders) == ["one"], timeout_s=60)
     assert not two.made.leading
     one.stop.set()
-    one.thread.join(10)
-    until(lambda: two.made.leading and not one.made.leading, timeout_s=10)
-    until(lambda: value(conn, leaders) == ["two"], timeout_s=10)
+    one.thread.join(60)
+    until(lambda: two.made.leading and not one.made.leading, timeout_s=60)
+    until(lambda: value(conn, leaders) == ["two"], timeout_s=60)
     conn.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE application_name = 'two maintenance' AND datname = current_database()"
     )
-    until(lambda: not two.made.leading, timeout_s=10)
-    until(lambda: two.made.leading, timeout_s=10)  # nobody else wants it: back in a new session
+    until(lambda: two.leads[:3] == [True, False, True], timeout_s=60)  # in a new session
     assert two.thread.is_alive()
 
 
@@ -223,9 +237,9 @@ def test_every_is_due_at_once_and_then_after_its_time(monkeypatch: pytest.Monkey
 @pytest.mark.slow
 def test_a_second_monitor_leads_when_the_first_is_killed(alone: Alone) -> None:
     with alone("first") as (first, pages):
-        until(lambda: pages.series().sum("leader") == 1, timeout_s=10)
+        until(lambda: pages.series().sum("leader") == 1, timeout_s=60)
         with alone("second") as (_, others):
             assert others.series().sum("leader") == 0
             first.kill()
-            first.wait(10)
-            until(lambda: others.series().sum("leader") == 1, timeout_s=15)
+            first.wait(60)
+            until(lambda: others.series().sum("leader") == 1, timeout_s=60)

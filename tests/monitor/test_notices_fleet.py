@@ -42,19 +42,19 @@ def test_fleet_tells_a_change_once_and_a_hanging_server_holds_up_nobody(
         sites = [site(tmp_path, migrated, host, mail.port, slack.base_url) for host in "ab"]
         running = {one.folder.name: one.start("monitor") for one in sites}
         try:
-            first = until(lambda: leader(conn), timeout_s=40, what="somebody leads")
+            first = until(lambda: leader(conn), timeout_s=60, what="somebody leads")
             assert first is not None
             conn.execute("SELECT breaker_auth_stop('api.example', 'w', 9, 'f', 'tip', 'http_401')")
-            until(_both(mail, slack, 1), timeout_s=40, what="the message arrives")
-            until(_noted(conn), timeout_s=40, what="the leader notes that it was sent")
+            until(_both(mail, slack, 1), timeout_s=60, what="the message arrives")
+            until(_noted(conn), timeout_s=60, what="the leader notes that it was sent")
             os.kill(running[first].pid, signal.SIGKILL)
-            until(lambda: leader(conn) not in (None, first), timeout_s=40, what="another leads")
+            until(lambda: leader(conn) not in (None, first), timeout_s=60, what="another leads")
 
-            mail.behaviour.hang = "CONNECT"
+            mail.behaviour.drip = "CONNECT"  # a greeting without an end: 30 s are waited for it
             conn.execute("SELECT fleet_pause(true, NULL, 'me', 'night')")
-            until(_tried(conn), timeout_s=40, what="an attempt is under way")
+            until(_tried(conn), timeout_s=60, what="an attempt is under way")
             conn.execute("INSERT INTO later (run_at, tip, gen, prio) VALUES (now(), 'gone', 1, 1)")
-            until(_promoted(conn), timeout_s=8, what="the leader promotes meanwhile")
+            until(_promoted(conn), timeout_s=25, what="the leader promotes meanwhile")
         finally:
             _end(running.values())
 
@@ -63,7 +63,8 @@ def test_fleet_tells_a_change_once_and_a_hanging_server_holds_up_nobody(
         "SELECT kind, level, sent_at IS NOT NULL FROM notices WHERE NOT silent ORDER BY notice_id"
     ).fetchall() == [("auth_stop", 1, True), ("fleet_paused", 1, False)]
     logs = "".join(one.log for one in sites)
-    assert logs.count("notice_sent") == 2
+    sent = [line for line in logs.splitlines() if "notice_sent" in line]
+    assert len([line for line in sent if "auth_stop" in line]) == 2
     assert "xoxb-hidden" not in logs
 
 
@@ -94,4 +95,4 @@ def _end(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
     for process in started:
-        process.wait(20)
+        process.wait(60)

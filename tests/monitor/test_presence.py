@@ -54,7 +54,7 @@ class Monitor:
         """As TERM ends it."""
         self._stop.set()
         self.made.close()
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
 
@@ -179,7 +179,7 @@ def test_second_monitor_under_a_name_that_beats_is_refused(
     first = start()
     until(lambda: fleet.states(conn))
     second = start()
-    until(lambda: second.failure, timeout_s=30)
+    until(lambda: second.failure, timeout_s=60)
     assert isinstance(second.failure, errors.AlreadyRunning)
     assert "another monitor is at work under the host name 'a'" in str(second.failure)
     number = ask(conn)

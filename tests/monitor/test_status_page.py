@@ -18,6 +18,13 @@ from tests.support.wait import until
 NASTY = "<script>document.title='hacked'</script>"
 
 
+def beating(conn: session.Connection, *, host: str, slot: int) -> None:
+    """A worker that is heard of, however long the test takes: its last beat is yet to come."""
+    holder = queue.Holder(host=host, slot=slot, instance=str(uuid.uuid4()), boot=1)
+    fleet.register(conn, holder=holder, pid=1, version="1")
+    conn.execute("UPDATE fleet_workers SET heartbeat_at = clock_timestamp() + interval '1 hour'")
+
+
 @pytest.fixture
 def pages(alone: Alone, conn: session.Connection) -> Iterator[scrape.Pages]:
     """A lone monitor of a database with something to show."""
@@ -26,9 +33,8 @@ def pages(alone: Alone, conn: session.Connection) -> Iterator[scrape.Pages]:
         " ('a', 'complete', false), ('b', 'not_found', false), ('c', 'pending', false),"
         " ('d', 'partial', true)"
     )
-    holder = queue.Holder(host=NASTY, slot=3, instance=str(uuid.uuid4()), boot=1)
-    fleet.register(conn, holder=holder, pid=1, version="1")
-    breaker.force(conn, scope="127.0.0.1:api", verb="open", who="me", reason=NASTY, seconds=60)
+    beating(conn, host=NASTY, slot=3)
+    breaker.force(conn, scope="127.0.0.1:api", verb="open", who="me", reason=NASTY, seconds=3600)
     with alone() as (_, found):
         yield found
 
@@ -57,9 +63,8 @@ def test_a_stale_supervisor_file_says_nothing_about_a_lone_monitor(
     tmp_path: Path, alone: Alone, conn: session.Connection
 ) -> None:
     with alone() as (_, pages):
-        holder = queue.Holder(host="alone", slot=0, instance=str(uuid.uuid4()), boot=1)
-        fleet.register(conn, holder=holder, pid=1, version="1")
-        until(lambda: pages.get("/healthz") == (200, "ok\n"), timeout_s=15)
+        beating(conn, host="alone", slot=0)
+        until(lambda: pages.get("/healthz") == (200, "ok\n"), timeout_s=60)
         stale = {"pid": 999999, "state": "stopped", "slots": [], "config_error": "old"}
         (tmp_path / "alone" / "state" / "supervisor.json").write_text(json.dumps(stale))
         assert "stopped" not in pages.get("/healthz")[1]
@@ -70,8 +75,7 @@ def test_page_shows_what_only_the_supervisor_knows(
     tmp_path: Path, alone: Alone, conn: session.Connection
 ) -> None:
     with alone() as (_, pages):
-        holder = queue.Holder(host="alone", slot=0, instance=str(uuid.uuid4()), boot=1)
-        fleet.register(conn, holder=holder, pid=1, version="1")
+        beating(conn, host="alone", slot=0)
         (tmp_path / "alone" / "output").mkdir(exist_ok=True)
         parked = [{"slot": slot, "pid": None, "state": "parked"} for slot in (0, 7)]
         said = {
@@ -84,10 +88,10 @@ def test_page_shows_what_only_the_supervisor_knows(
             "slots": parked,
         }
         (tmp_path / "alone" / "state" / "supervisor.json").write_text(json.dumps(said))
-        until(lambda: "worker slots parked" in pages.get("/healthz")[1], timeout_s=15)
+        until(lambda: "worker slots parked" in pages.get("/healthz")[1], timeout_s=60)
         view = json.loads(pages.get("/status.json")[1])
-        until(lambda: len(_view(pages)["workers"]) == 2, timeout_s=15)
-        until(lambda: (_view(pages)["storage"] or {}).get("free_bytes", 0) > 0, timeout_s=15)
+        until(lambda: len(_view(pages)["workers"]) == 2, timeout_s=60)
+        until(lambda: (_view(pages)["storage"] or {}).get("free_bytes", 0) > 0, timeout_s=60)
         text = pages.get("/")[1]
     assert view["supervisor"] == {
         "state": "running",
@@ -119,7 +123,7 @@ def test_a_browser_shows_the_page(pages: scrape.Pages, tmp_path: Path) -> None:
     ]  # fmt: skip
     done = subprocess.run(
         [*common, f"--screenshot={tmp_path / 'page.png'}", "--dump-dom", f"http://{pages.address}/"],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert "<title>needs attention · noggin_mp alone</title>" in done.stdout
