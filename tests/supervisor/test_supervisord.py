@@ -41,7 +41,7 @@ UPDATE noggin_data SET processing_status = 'pending' WHERE tip IN (
 
 def site_of(folder: Path, dsn: str, api: fleet.Simulator) -> fleet.Site:
     """A site with work, which counts what is settled and what is charged."""
-    site = fleet.Site(folder, dsn, api, fleet={"workers": 2, "threads": 2, "grace_s": 20})
+    site = fleet.Site(folder, dsn, api, fleet={"workers": 2, "threads": 2, "grace_s": 30})
     site.ok("import", str(folder / "export.csv"))
     with site.connect() as connection:
         connection.execute(truth.COUNT_SETTLES + COUNT_CHARGES)
@@ -50,9 +50,9 @@ def site_of(folder: Path, dsn: str, api: fleet.Simulator) -> fleet.Site:
 
 def until_busy(site: fleet.Site) -> None:
     """Wait for a sign of work, with more of it left."""
+    before = site.value("SELECT count(*) FROM settled")
     with site.connect() as connection:
         connection.execute(ONCE_MORE)
-    before = site.value("SELECT count(*) FROM settled")
     until(
         lambda: site.value("SELECT count(*) FROM settled") > before,
         timeout_s=PATIENCE_S,
@@ -117,7 +117,7 @@ def _crash_the_fleet(site: fleet.Site, daemon: supervisord.Supervisord) -> None:
     children = daemon.left()
     killed(daemon.pids(), "noggin-mp", daemon)
     for pid in children:
-        fleet.gone(pid, timeout_s=10)
+        fleet.gone(pid, timeout_s=PATIENCE_S)
     workers(2)
 
     site.settings["fleet"]["workers"] = 3
@@ -157,12 +157,14 @@ def _at_work(daemon: supervisord.Supervisord) -> dict[str, int]:
 
     def titled() -> dict[str, int]:
         found = daemon.pids()
-        titles = {name: Path(f"/proc/{pid}/comm") for name, pid in found.items()}
-        taken = {
-            name
-            for name, file in titles.items()
-            if file.exists() and file.read_text().strip() == name.replace("_", "-")
-        }
+        taken = {name for name, pid in found.items() if _title(pid) == name.replace("_", "-")}
         return found if taken == names else {}
 
     return until(titled, timeout_s=PATIENCE_S, what=f"{names} at work")
+
+
+def _title(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:  # it has ended
+        return ""
