@@ -176,10 +176,9 @@ def test_reloads_become_one_when_they_are_asked_for_meanwhile(
     os.kill(workers[1], signal.SIGSTOP)  # it ends when it goes on: until then the first goes on
     host.signal(signal.SIGHUP)
     until(lambda: host.said()["reload"]["state"] == "applying", timeout_s=60)
-    for _ in range(5):
+    for heard in range(2, 7):
         host.signal(signal.SIGHUP)
-    host.signal(signal.SIGUSR2)
-    until(lambda: "state_dumped" in host.stderr(), what="the supervisor has heard all of it")
+        until(lambda heard=heard: len(host.logged("signal_received")) == heard)
     os.kill(workers[1], signal.SIGCONT)
     until(lambda: over(host, 2), timeout_s=60)
 
