@@ -25,6 +25,7 @@ import json, sys
 from tests.support import fleet_host
 sys.exit(fleet_host.main(json.loads(sys.argv[1])))
 """
+"""A supervisor's; `first` is what it does before."""
 
 
 class Host:
