@@ -5,70 +5,22 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from noggin_mp.domain import breaker, holds, outcome
+from noggin_mp.domain import breaker, outcome
 from noggin_mp.store import breaker as store
 from noggin_mp.store import session
 from noggin_mp.worker import gate as gates
-from noggin_mp.worker import verdicts
-from tests.support import postgres
+from noggin_mp.worker import standing, verdicts
+from tests.support import gate_bench, postgres
+from tests.support.gate_bench import HOST, OPEN_S, ROLE, Bench, Clock
 from tests.support.wait import until
 
-HOST = "api.example"
-ROLE = outcome.Role.API
 API = f"{HOST}:{ROLE}"
-
-
-class Clock:
-    """The real clock, and a hand to move it on."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.ahead
-
-
-@dataclass
-class Bench:
-    dsn: str
-    pool: session.Pool
-    gate: gates.Gate
-    clock: Clock
-    token: list[str]
-    changes: list[holds.Change] = field(default_factory=list)
-
-    def beat(self) -> None:
-        with self.pool.connection() as connection:
-            reply = store.beat(
-                connection,
-                host="h",
-                slot=0,
-                instance="6b1c1d5e-0b5c-4b0e-9a53-3d2f7f4d8c11",
-                boot=1,
-                pid=1,
-                state="running",
-                busy=0,
-                tip=None,
-                votes=self.gate.votes(),
-            )
-        self.gate.on_beat(reply["scopes"])
-
-    def acquire(self, give_up_s: float = 0.0, role: outcome.Role = ROLE) -> gates.Permit:
-        return self.gate.acquire(role, cancelled=lambda: False, give_up_s=give_up_s)
-
-    def send(self, kind: outcome.Kind, *, tip: str = "t", **values: Any) -> gates.Verdict:
-        attempt = outcome.Attempt(kind=kind, role=ROLE, reason=str(kind), **values)
-        return self.gate.report(self.acquire(15), attempt, tip=tip)
-
-    def refusal(self, give_up_s: float = 0.0) -> tuple[str, float]:
-        with pytest.raises(gates.Refused) as caught:
-            self.acquire(give_up_s)
-        return caught.value.reason, caught.value.remaining_s
+BLIND_AFTER_S = standing.BLIND_AFTER_S  # as it is without `sighted`
+pytestmark = pytest.mark.usefixtures("sighted")
 
 
 Make = Callable[..., Bench]
@@ -79,22 +31,12 @@ FAIL, OK = outcome.Kind.SERVER_ERROR, outcome.Kind.SUCCESS
 def make(migrated: str) -> Iterator[Make]:
     pools = []
 
-    def build(*, worker: str = "h/0", blind: bool = False, **policy: Any) -> Bench:
+    def build(
+        *, worker: str = "h/0", blind: bool = False, still: bool = False, **policy: Any
+    ) -> Bench:
         pool = session.open_pool(migrated, schema=postgres.SCHEMA, application_name=worker)
         pools.append(pool)
-        clock, token, changes = Clock(), ["old"], list[holds.Change]()
-        values = {"open_duration_s": 0.1, "open_jitter": 0.0, "recovery_ramp_s": 0.0, **policy}
-        gate = gates.Gate(
-            store=store.Store(pool, worker=worker, timeout_s=0.5),
-            worker=worker,
-            host=HOST,
-            policy=dict.fromkeys(outcome.Role, breaker.Policy.of(values)),
-            clock=clock,
-            capacity=4,
-            fingerprint=lambda: token[0],
-            changed=changes.append,
-        )
-        bench = Bench(migrated, pool, gate, clock, token, changes)
+        bench = gate_bench.made(pool, worker=worker, clock=Clock(still=still), **policy)
         if not blind:
             bench.beat()
         return bench
@@ -111,8 +53,11 @@ def test_acquire_grants_nothing_before_the_first_beat(make: Make) -> None:
     assert bench.acquire().epoch == 0
 
 
-def test_acquire_grants_nothing_when_beats_fail_for_three_seconds(make: Make) -> None:
-    bench = make()
+def test_acquire_grants_nothing_when_beats_fail_for_three_seconds(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "BLIND_AFTER_S", BLIND_AFTER_S)
+    bench = make(still=True)
     bench.clock.ahead = 2.5
     bench.gate.abandon(bench.acquire())
     bench.clock.ahead = 3.5
@@ -126,12 +71,11 @@ def test_acquire_refuses_at_once_when_the_gate_stays_shut_for_longer(
     make: Make, conn: session.Connection
 ) -> None:
     bench = make()
-    store.force(conn, scope=HOST, verb="open", who="me", reason="test", seconds=300)
+    store.force(conn, scope=HOST, verb="open", who="me", reason="test", seconds=3000)
     bench.beat()
     reason, remaining_s = bench.refusal(give_up_s=200)
-    assert (reason, round(remaining_s)) == ("closed", 300)
-    assert round(bench.gate.open_for(ROLE)) == 300
-    assert bench.gate.open_for(ROLE) > 0
+    assert (reason, 2900 < remaining_s <= 3000) == ("closed", True)
+    assert 2900 < bench.gate.open_for(ROLE) <= 3000
     assert bench.changes[0].new is breaker.State.FORCED_OPEN
     assert len(bench.changes) == 1
 
@@ -178,16 +122,30 @@ def test_waiting_threads_wake_seldom_when_the_gate_stays_shut(
     make: Make, conn: session.Connection
 ) -> None:
     bench = make()
-    store.force(conn, scope=HOST, verb="open", who="me", reason="test", seconds=2.2)
-    bench.beat()
+    asked: set[int] = set()
     done: list[gates.Permit] = []
-    threads = [threading.Thread(target=lambda: done.append(bench.acquire(30))) for _ in range(16)]
+
+    def cancelled() -> bool:
+        asked.add(threading.get_ident())
+        return False
+
+    def wait() -> None:
+        done.append(bench.gate.acquire(ROLE, cancelled=cancelled, give_up_s=600))
+
+    store.force(conn, scope=HOST, verb="open", who="me", reason="test", seconds=300)
+    bench.beat()
+    began = time.monotonic()
+    threads = [threading.Thread(target=wait) for _ in range(16)]
     for thread in threads:
         thread.start()
+    until(lambda: len(asked) == 16, timeout_s=60, what="each of them waits")
+    store.force(conn, scope=HOST, verb="open", who="me", reason="test", seconds=2.2)
+    bench.beat()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=60)
     assert len(done) == 16
-    assert 16 <= bench.gate.wakeups <= 16 * 4
+    seldom = 4 + (time.monotonic() - began) / 5  # they look again now and then
+    assert 16 * 2 <= bench.gate.wakeups <= 16 * seldom
 
 
 def test_report_charges_nobody_when_everything_fails_and_closes_after_the_outage(
@@ -201,26 +159,31 @@ def test_report_charges_nobody_when_everything_fails_and_closes_after_the_outage
         (False, "tripped"),
     ]
     assert bench.refusal()[0] == "closed"
-    assert [bench.send(FAIL, tip="p").why, bench.send(OK, tip="q").why] == ["probe", "ok"]
+    for kind, tip, why in ((FAIL, "p", "probe"), (OK, "q", "ok")):
+        bench.wait_out(conn)
+        assert bench.send(kind, tip=tip).why == why
     bench.send(OK)
     assert store.show(conn)[0]["state"] == "closed"
     states = [change.new.value for change in bench.changes]
     assert states == ["open", "half_open", "open", "half_open", "closed"]
 
 
-def test_report_charges_a_poisoned_tip_at_once_when_another_thread_succeeds(make: Make) -> None:
+def test_report_charges_a_poisoned_tip_at_once_when_another_thread_succeeds(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "DOUBT_S", 60.0)  # longer than any of the threads is asleep
     bench = make()
     other = bench.acquire()
     found: list[gates.Verdict] = []
     failing = threading.Thread(target=lambda: found.append(bench.send(FAIL, tip="poison")))
     failing.start()
-    until(lambda: bench.gate._standing.alone[ROLE].streak == 1)
+    until(lambda: bench.gate._standing.alone[ROLE].streak == 1, timeout_s=30)
     assert not found  # it waits for a witness, and one begun before is none
     witness = bench.acquire()
     for permit in (other, witness):
         ok = outcome.Attempt(kind=OK, role=ROLE, reason="ok")
         bench.gate.report(permit, ok, tip="fine")
-    failing.join(timeout=10)
+    failing.join(timeout=30)
     assert [(v.charged, v.why) for v in found] == [(True, "witness")]
 
 
@@ -254,7 +217,8 @@ def test_quarantine_holds_one_process_and_ends_with_its_own_trial(
     assert [sick.send(FAIL, tip=str(n)).why for n in range(2)] == ["doubt", "quarantine"]
     assert sick.refusal()[0] == "closed"
     well.acquire()
-    trial = sick.acquire(10)
+    sick.clock.ahead += OPEN_S
+    trial = sick.acquire(60)
     assert (trial.trial, trial.deadline_s) == (True, 10.0)
     assert sick.refusal()[0] == "closed"  # one at a time
     sick.gate.report(trial, outcome.Attempt(kind=OK, role=ROLE, reason="ok"), tip="t")
@@ -263,7 +227,7 @@ def test_quarantine_holds_one_process_and_ends_with_its_own_trial(
 
 
 def examine(bench: Bench, result: verdicts.Result) -> None:
-    until(bench.gate.exams.due)
+    until(bench.gate.exams.due, timeout_s=60)
     granted = bench.gate.exams.begin()
     assert granted is not None
     bench.gate.exams.end(*granted, result, reason="x", tip="good")
@@ -285,13 +249,13 @@ def test_auth_stop_refuses_at_once_until_the_token_changes_and_then_tries_it_onc
     assert bench.refusal(give_up_s=60)[0] == "auth_stop"
     bench.token[0] = "right"
     examine(bench, "success")
-    assert not bench.acquire(10).probe
+    assert not bench.acquire(60).probe
 
 
 def test_exam_is_one_for_the_whole_fleet_and_not_repeated_at_once_when_it_taught_nothing(
     make: Make,
 ) -> None:
-    bench, other = make(), make(worker="h/1")
+    bench, other = make(still=True), make(worker="h/1")
     bench.send(outcome.Kind.AUTH)
     bench.token[0] = other.token[0] = "new"
     other.beat()
@@ -306,11 +270,12 @@ def test_exam_is_one_for_the_whole_fleet_and_not_repeated_at_once_when_it_taught
 def test_abandon_gives_the_probe_to_the_next(make: Make, conn: session.Connection) -> None:
     bench = make(fail_max=1)
     bench.send(FAIL)
-    permit = bench.acquire(10)
+    bench.wait_out(conn)
+    permit = bench.acquire(60)
     assert permit.probe
     bench.gate.abandon(permit)
     assert store.show(conn)[0]["state"] == "half_open"
-    assert bench.acquire(10).probe
+    assert bench.acquire(60).probe
 
 
 def test_ramp_lets_few_go_at_first_when_the_breaker_has_closed(
@@ -318,6 +283,7 @@ def test_ramp_lets_few_go_at_first_when_the_breaker_has_closed(
 ) -> None:
     bench = make(fail_max=1, success_threshold=1, recovery_ramp_s=1000.0)
     bench.send(FAIL)
+    bench.wait_out(conn)
     assert bench.send(OK).why == "ok"
     bench.acquire()
     assert bench.refusal()[0] == "closed"

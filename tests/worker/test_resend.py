@@ -13,6 +13,7 @@ from tests.support import postgres
 API, MEDIA = outcome.Role.API, outcome.Role.MEDIA
 RESTED_S = 1.0
 UUID = "6b1c1d5e-0b5c-4b0e-9a53-3d2f7f4d8c11"
+pytestmark = pytest.mark.usefixtures("sighted")
 
 
 class Bench:
@@ -36,7 +37,7 @@ class Bench:
             )  # fmt: skip
         self.gate.on_beat(reply["scopes"])
 
-    def acquire(self, role: outcome.Role = API, give_up_s: float = 5) -> gates.Permit:
+    def acquire(self, role: outcome.Role = API, give_up_s: float = 60) -> gates.Permit:
         return self.gate.acquire(role, cancelled=lambda: False, give_up_s=give_up_s)
 
     def end(self, permit: gates.Permit, kind: outcome.Kind, tip: str = "t") -> None:
