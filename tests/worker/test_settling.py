@@ -44,6 +44,16 @@ def leased(bench: job_bench.Bench, *tips: str) -> Sequence[queue.Leased]:
     return bench.lease(k=len(tips))
 
 
+def by_hand(bench: job_bench.Bench) -> list[float]:
+    """The buffer's time, which stands still from now on until it is moved."""
+    now = [time.monotonic()]
+    bench.buffer = settling.Buffer(
+        pool=bench.pool, held=bench.held, meters=bench.meters, clock=lambda: now[0],
+        decide=lambda _: retry.Dead(attempts=1),
+    )  # fmt: skip
+    return now
+
+
 def flush(bench: job_bench.Bench, *results: job.Result) -> None:
     """Add results and settle."""
     bench.buffer.add_all(results)
@@ -67,11 +77,7 @@ def leases(bench: job_bench.Bench) -> list[list[str]]:
 
 
 def test_flush_waits_for_its_time_or_for_a_full_buffer(bench: job_bench.Bench) -> None:
-    now = [100.0]
-    bench.buffer = settling.Buffer(
-        pool=bench.pool, held=bench.held, meters=bench.meters, clock=lambda: now[0],
-        decide=lambda _: retry.Dead(attempts=1),
-    )  # fmt: skip
+    now = by_hand(bench)
     items = leased(bench, *(f"t{number:03d}" for number in range(settling.MAX_ITEMS + 1)))
     assert bench.buffer.due_in_s() > 1000
     bench.buffer.add_all([done(items[0])])
@@ -91,6 +97,7 @@ def test_flush_waits_for_its_time_or_for_a_full_buffer(bench: job_bench.Bench) -
 def test_flush_steps_over_rows_that_somebody_holds(
     bench: job_bench.Bench, conn: session.Connection
 ) -> None:
+    by_hand(bench)
     one, two, three = leased(bench, "a", "b", "c")
     with conn.transaction():
         conn.execute("SELECT FROM noggin_data WHERE tip = 'b' FOR UPDATE")
