@@ -14,13 +14,22 @@ def run(look: findings.Look, *, limit_s: float = 5.0, late_code: int = 8) -> lis
     return list(findings.run(check, limit_s=limit_s))
 
 
-def test_check_is_given_up_when_it_hangs() -> None:
-    never = threading.Event()
+def test_check_is_given_up_when_it_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    never, begun = threading.Event(), threading.Event()
+
+    class Punctual(threading.Thread):
+        """Its time counts from when it hangs, however late it was begun."""
+
+        def join(self, timeout: float | None = None) -> None:
+            assert begun.wait(60)
+            super().join(timeout)
 
     def hangs() -> Iterator[findings.Verdict]:
         yield findings.ok("first")
+        begun.set()
         never.wait()
 
+    monkeypatch.setattr(findings.threading, "Thread", Punctual)
     first, found = run(hangs, limit_s=0.05, late_code=5)
     never.set()
 

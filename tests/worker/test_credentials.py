@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from noggin_mp.domain import errors
-from noggin_mp.settings import schema
+from noggin_mp.settings import schema, secrets
 from noggin_mp.worker import credentials
 
 
@@ -17,6 +17,12 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell may take long to start."""
+    monkeypatch.setattr(secrets, "COMMAND_S", 120.0)
 
 
 def source(clock: Clock, **api: object) -> credentials.TokenSource:
