@@ -21,6 +21,7 @@ def run(migrated: str, tmp_path: Path) -> Command:
 def minutes(
     conn: session.Connection, scope: str, *, ok: int = 0, failed: int = 0, throttled: int = 0
 ) -> None:
+    """Requests of this minute; in one transaction it is one minute for all."""
     conn.execute(
         "INSERT INTO breaker_minutes (minute, scope, ok, failed, throttled)"
         " VALUES (date_trunc('minute', now()), %s, %s, %s, %s)",
@@ -100,8 +101,9 @@ def test_run_notes_a_host_when_nothing_is_asked_of_it(run: Command) -> None:
 def test_advise_gives_evidence_and_a_patch_that_loads(
     run: Command, conn: session.Connection, tmp_path: Path
 ) -> None:
-    minutes(conn, f"{HOST}:api", ok=90, failed=4)
-    minutes(conn, HOST, throttled=6)
+    with conn.transaction():
+        minutes(conn, f"{HOST}:api", ok=90, failed=4)
+        minutes(conn, HOST, throttled=6)
     happened(conn, HOST, "pause", age_s=300, details='{"seconds": 120}')
     for n in range(3):
         happened(conn, f"{HOST}:api", "trip", age_s=200 - 30 * n)

@@ -53,7 +53,7 @@ def test_program_answers_a_shell() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert (done.returncode, done.stderr, named(done.stdout)) == (0, "", ["health"])
 

@@ -26,7 +26,7 @@ def test_a_running_fleet_is_asked_and_tells_how_the_reload_ended(
         code, told = error(site, "config", "reload")
         assert (code, told["code"]) == (1, "not_running")
         with fleet.running(site, "--threads", "2"):
-            reloads.running(site, 1)
+            reloads.running(site, 1, timeout_s=180)
             assert running.texts(site.config)
             _broken(site)
             _live(site)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -115,11 +114,10 @@ def test_db_commands_exit_3_when_database_is_newer(tmp_path: Path, migrated: str
     assert "newer than this program's" in status.json["problem"]
 
 
-def test_db_migrate_exits_5_without_password_when_nobody_answers(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = Command(tmp_path, f"postgresql://joe:{SECRET}@127.0.0.1:{port}/d")
+def test_db_migrate_exits_5_without_password_when_nobody_answers(
+    tmp_path: Path, dead_port: int
+) -> None:
+    command = Command(tmp_path, f"postgresql://joe:{SECRET}@127.0.0.1:{dead_port}/d")
     for words in (("db", "migrate"), ("db", "migrate", "--json"), ("db", "migrate", "-v")):
         done = command(*words)
         assert done.code == 5

@@ -252,7 +252,7 @@ def test_a_signal_unwinds_and_ends_with_128_more(number: int, code: int, said: b
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=300)
 
     assert (process.returncode, out, err) == (code, b"tidied\n", said)
 
@@ -264,7 +264,7 @@ def test_a_closed_pipe_is_no_error_message() -> None:
     os.close(writer)
     os.read(reader, 10)
     os.close(reader)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=300)
 
     assert (process.returncode, err) == (141, b"")
 

@@ -20,28 +20,32 @@ EVIL = '<script>alert("x")</script> & "quoted"'
 
 
 @pytest.fixture
-def today() -> str:
-    """The local day now; a test that runs over midnight gets the day it began."""
-    return f"{datetime.now(PERTH):%Y-%m-%d}"
+def today(conn: session.Connection, noggin: Command) -> str:
+    """The local day of the records; a test that runs over midnight gets the day it began."""
+    row = conn.execute("SELECT last_retry_at FROM noggin_data WHERE tip = 'a'").fetchone()
+    assert row is not None
+    return f"{row[0].astimezone(PERTH):%Y-%m-%d}"
 
 
 @pytest.fixture
 def noggin(tmp_path: Path, migrated: str, conn: session.Connection) -> Command:
     """A day with two records, a failure and a file."""
-    conn.execute(
-        "INSERT INTO noggin_data (tip, object_code, processing_status, permanently_failed,"
-        " last_retry_at) VALUES ('a', 'LCD', 'complete', false, now()),"
-        " ('b', 'SO', 'api_failed', true, now())"
-    )
-    conn.execute(
-        "INSERT INTO attachments (record_tip, attachment_tip, attachment_sequence,"
-        " attachment_status, file_size_bytes, download_started_at, download_completed_at)"
-        " VALUES ('a', 'm', 1, 'complete', 3700000, now(), now())"
-    )
-    conn.execute(
-        "INSERT INTO processing_errors (tip, error_type, error_message) VALUES ('b', 'kind', %s)",
-        (EVIL,),
-    )
+    with conn.transaction():  # all at one moment
+        conn.execute(
+            "INSERT INTO noggin_data (tip, object_code, processing_status, permanently_failed,"
+            " last_retry_at) VALUES ('a', 'LCD', 'complete', false, now()),"
+            " ('b', 'SO', 'api_failed', true, now())"
+        )
+        conn.execute(
+            "INSERT INTO attachments (record_tip, attachment_tip, attachment_sequence,"
+            " attachment_status, file_size_bytes, download_started_at, download_completed_at)"
+            " VALUES ('a', 'm', 1, 'complete', 3700000, now(), now())"
+        )
+        conn.execute(
+            "INSERT INTO processing_errors (tip, error_type, error_message)"
+            " VALUES ('b', 'kind', %s)",
+            (EVIL,),
+        )
     return Command(tmp_path, migrated)
 
 

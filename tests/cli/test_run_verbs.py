@@ -25,7 +25,7 @@ def noggin(
         [sys.executable, "-m", "noggin_mp", "-c", str(config), *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         cwd=folder,
         env={name: value for name, value in os.environ.items() if name != "NOGGIN_CONFIG"}

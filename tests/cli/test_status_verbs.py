@@ -29,9 +29,10 @@ def running(monkeypatch: pytest.MonkeyPatch, **said: object) -> None:
 
 
 def beating(conn: session.Connection) -> None:
+    """A worker that is at work, for as long as a test takes."""
     conn.execute(
-        "INSERT INTO fleet_workers (host, slot, instance, boot, pid, state)"
-        " VALUES ('h', 0, %s, 1, 10, 'running')",
+        "INSERT INTO fleet_workers (host, slot, instance, boot, pid, state, heartbeat_at)"
+        " VALUES ('h', 0, %s, 1, 10, 'running', now() + interval '1 hour')",
         (uuid.uuid4(),),
     )
 
@@ -145,7 +146,7 @@ def test_health_becomes_good_when_waited_for(
 
     monkeypatch.setattr(pidfile, "read_state", read_state)
 
-    done = noggin("health", "--wait", "30", "--json")
+    done = noggin("health", "--wait", "300", "--json")
 
     assert (done.code, len(asked)) == (0, 2)
     assert json.loads(done.out)["healthy"] is True

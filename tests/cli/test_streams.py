@@ -30,7 +30,8 @@ def run(closed: str, *words: str) -> "subprocess.CompletedProcess[str]":
     """Run the interpreter with these streams closed."""
     return subprocess.run(
         ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, *words],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        timeout=300, cwd=ROOT,
     )  # fmt: skip
 
 
