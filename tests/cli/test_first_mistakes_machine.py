@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from psycopg import conninfo
 
-from noggin_mp.store import embedded
+from noggin_mp.store import embedded, session
 from tests.support import fleet, postgres, wait
 from tests.support.newcomer import Newcomer
 from tests.support.pooler import needs_pgbouncer, pooled
@@ -95,7 +95,7 @@ def test_run_and_monitor_say_8_and_by_whom_when_the_port_is_in_use(newcomer: New
 
 
 @pytest.fixture
-def running(newcomer: Newcomer) -> Iterator["subprocess.Popen[bytes]"]:
+def running(newcomer: Newcomer, conn: session.Connection) -> Iterator["subprocess.Popen[bytes]"]:
     """A newcomer's fleet at work, with nothing to do."""
     newcomer.write()
     process = subprocess.Popen(
@@ -103,10 +103,12 @@ def running(newcomer: Newcomer) -> Iterator["subprocess.Popen[bytes]"]:
         env=newcomer.environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     state = newcomer.folder / "state" / "supervisor.json"
+    beating = "SELECT 1 FROM fleet_workers WHERE state = 'running'"
     try:
         wait.until(
-            lambda: state.exists() and '"state": "running"' in state.read_text(), timeout_s=60
+            lambda: state.exists() and '"state": "running"' in state.read_text(), timeout_s=180
         )
+        wait.until(lambda: conn.execute(beating).fetchone(), timeout_s=180)
         yield process
     finally:
         process.terminate()

@@ -17,7 +17,7 @@ from noggin_mp.simulator import launch
 from noggin_mp.store import embedded, session
 from tests.support import markdown, postgres
 
-COMMAND_S = 60.0
+COMMAND_S = 300.0
 LEFT_OUT = ("NOGGIN_CONFIG", "NOGGIN_TOKEN", "NOGGIN_DSN", "PGOPTIONS")
 
 CONFIG = """\
@@ -142,6 +142,7 @@ def _failures(world: World, page: Path, seen: set[str]) -> Iterator[str]:
             if "fleet" in block.marks:
                 fleet = _started(world.folder, "noggin_mp", "-q", "run")
                 stack.callback(_ended, fleet)
+                world.typed("noggin-mp health --wait 240")  # a page's patience may be too short
             for line in block.commands:
                 if line in seen and "fleet" not in block.marks:
                     continue

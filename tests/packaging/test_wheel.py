@@ -67,7 +67,7 @@ def test_demo_runs_from_the_wheel_in_an_empty_folder(installed: Path, tmp_path: 
         done = subprocess.run(
             [installed, "demo", "--exit", "--tips", "24", "--workers", "2"],
             cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=120, check=False,
+            capture_output=True, text=True, timeout=600, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         assert "24 of 24 settled" in done.stderr
