@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg import conninfo
 
@@ -162,6 +163,7 @@ def test_embedded_postgres_just_works_and_a_wrong_password_says_5() -> None:
         sql = "CREATE ROLE guest LOGIN PASSWORD 'other'; SELECT pg_reload_conf()"
         assert newcomer.run("db", "psql", "--", "-c", sql).returncode == 0
         wrong = conninfo.make_conninfo(found.dsn, user="guest", password=SECRET)
+        wait.until(lambda: "password" in why_not(wrong), timeout_s=60, what="the new rules")
         newcomer.write(database={"dsn": wrong})
         told = newcomer.refused(5, "run")
         assert 'password authentication failed for user "guest"' in told
@@ -171,6 +173,15 @@ def test_embedded_postgres_just_works_and_a_wrong_password_says_5() -> None:
         assert "no password supplied" in told
     finally:
         embedded.destroy(folder / "state")
+
+
+def why_not(dsn: str) -> str:
+    """Why nobody can connect so; empty when somebody can."""
+    try:
+        psycopg.connect(dsn).close()
+    except psycopg.OperationalError as error:
+        return str(error)
+    return ""
 
 
 # -- the shortest configuration -------------------------------------------------------------------

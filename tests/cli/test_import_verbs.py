@@ -138,7 +138,7 @@ def test_import_says_5_when_the_database_goes_away_meanwhile(
     noggin: Command, tmp_path: Path, conn: session.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cut(connection: session.Connection) -> None:
-        conn.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+        conn.execute("SELECT pg_terminate_backend(%s, 60000)", (connection.info.backend_pid,))
 
     monkeypatch.setattr(sources, "no_deadline", cut)
 

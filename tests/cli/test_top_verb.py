@@ -84,8 +84,9 @@ def test_a_database_that_goes_away_is_told_and_found_again(
     with contextlib.closing(looker):
         looker.look()
         ended = conn.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-            " AND datname = current_database() AND application_name LIKE 'noggin-mp/top%'"
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            " AND application_name LIKE 'noggin-mp/top%'"
         ).fetchall()
         away = looker.look()
         back = looker.look()

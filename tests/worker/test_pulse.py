@@ -69,7 +69,7 @@ def beat(made: pulse.Pulse) -> None:
 def cut(conn: session.Connection) -> None:
     """End the listener's session as an administrator does."""
     gone = conn.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
         " WHERE application_name = 'pulse/listen' AND datname = current_database()"
     ).fetchall()
     assert gone
