@@ -18,11 +18,8 @@ from tests.support import gate_bench, postgres
 from tests.support.gate_bench import HOST, OPEN_S, ROLE, Bench, Clock
 from tests.support.wait import until
 
-API = f"{HOST}:{ROLE}"
 BLIND_AFTER_S = standing.BLIND_AFTER_S  # as it is without `sighted`
 pytestmark = pytest.mark.usefixtures("sighted")
-
-
 Make = Callable[..., Bench]
 FAIL, OK = outcome.Kind.SERVER_ERROR, outcome.Kind.SUCCESS
 
