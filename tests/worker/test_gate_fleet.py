@@ -188,9 +188,10 @@ def test_fleet_sends_nothing_before_a_pause_ends(fleet: Fleet) -> None:
     until(lambda: fleet.events("verdict", why="paused"))
     fleet.mood("ok")
     until(all_of(fleet, "changed", 4, state="paused"))
-    # Whichever pause a process heard of, it began with the first 429 or later.
+    # Whichever pause a process heard of, it began with the first 429 or later; it takes whole
+    # seconds, which Postgres counts by another clock.
     first = min(e["at"] for e in fleet.events("verdict", why="paused"))
-    assert min(begun_since_heard(fleet, "paused", 4)) >= first + 0.6
+    assert min(begun_since_heard(fleet, "paused", 4)) > first + 0.98
     assert not fleet.events("verdict", mood="429", charged=True)
 
 
