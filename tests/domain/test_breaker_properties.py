@@ -133,7 +133,7 @@ class Fleet(RuleBasedStateMachine):
 
 
 TestFleet = Fleet.TestCase
-TestFleet.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestFleet.settings = settings(max_examples=150, stateful_step_count=40)
 
 
 @given(st.sampled_from(State), st.sampled_from(Event))

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from noggin_mp.domain import pacing, places
@@ -39,7 +39,6 @@ def _assert_kept(windows: tuple[pacing.Window, ...], sent: list[float]) -> None:
             assert beyond - first >= window.seconds - ROUNDING_S, window
 
 
-@settings(deadline=None)
 @given(windows=WINDOWS, asks=ASKS, late=st.randoms(use_true_random=False))
 def test_reserve_keeps_every_sliding_window_when_asks_are_random_and_requests_late(
     windows: tuple[pacing.Window, ...], asks: list[tuple[float, int, float]], late: random.Random
@@ -58,7 +57,6 @@ def test_reserve_keeps_every_sliding_window_when_asks_are_random_and_requests_la
     _assert_kept(windows, sent)
 
 
-@settings(deadline=None)
 @given(windows=WINDOWS, n=st.integers(1, 16))
 def test_reserve_gives_95_percent_when_there_is_always_work(
     windows: tuple[pacing.Window, ...], n: int
@@ -73,7 +71,6 @@ def test_reserve_gives_95_percent_when_there_is_always_work(
     assert len(sent) - 1 >= 0.95 * pace * (sent[-1] - sent[0])
 
 
-@settings(deadline=None)
 @given(
     changes=st.lists(
         st.tuples(st.integers(0, 1), st.floats(0, 3.0), st.integers(1, 9)), max_size=80
@@ -155,7 +152,6 @@ def test_slowed_lowers_once_and_grows_back_when_complaints_come_together() -> No
     assert worse.value == pacing.FLOOR
 
 
-@settings(deadline=None)
 @given(
     cap=st.integers(1, 12),
     steps=st.lists(

@@ -96,7 +96,7 @@ def test_alternative_is_the_same_every_time_and_tells_tips_apart() -> None:
 
 
 @given(id_=st.text(min_size=1, max_size=190), tip=st.text(min_size=1, max_size=64))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_plan_never_leaves_the_root_whatever_the_id(id_: str, tip: str) -> None:
     one = dataclasses.replace(parsed(), reference=id_, tip=Tip(tip))
     for layout in paths.LAYOUTS.values():
@@ -121,7 +121,7 @@ def _check_components(parts: list[str]) -> None:
 
 
 @given(st.text(max_size=400))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_safe_is_safe_and_idempotent(text: str) -> None:
     name = names.safe(text)
     _check_components([name])
@@ -130,7 +130,7 @@ def test_safe_is_safe_and_idempotent(text: str) -> None:
 
 
 @given(st.text(max_size=120), st.text(max_size=120))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_safe_keeps_different_texts_different(one: str, other: str) -> None:
     same = unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
     assert (names.safe(one) == names.safe(other)) == same
