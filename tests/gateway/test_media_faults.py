@@ -13,6 +13,7 @@ import pytest
 
 from noggin_mp.domain import errors, outcome
 from noggin_mp.gateway import files, http, media
+from tests.gateway.conftest import IMPATIENT, PATIENT
 from tests.support import fault_server, gateway, wait
 
 Kind = outcome.Kind
@@ -190,7 +191,7 @@ def _reset(wire: Wire) -> None:
     ],
 )
 def test_download_leaves_nothing_when_the_server_misbehaves(
-    client: http.Client,
+    make_client: Callable[..., http.Client],
     server: Server,
     tmp_path: Path,
     kind: Kind,
@@ -198,7 +199,7 @@ def test_download_leaves_nothing_when_the_server_misbehaves(
     handler: Callable[[Wire], None],
 ) -> None:
     server.handler = handler
-    done = download(client, tmp_path)
+    done = download(make_client(timeouts=IMPATIENT.get(reason, PATIENT)), tmp_path)
     assert (kind, reason) == (done.attempt.kind, done.attempt.reason)
     assert names(tmp_path) == []
 
@@ -366,7 +367,7 @@ def test_download_leaves_only_a_partial_file_when_its_process_is_killed(
     child = subprocess.Popen([sys.executable, "-c", CHILD, server.base_url, str(tmp_path)])
     try:
         partial = tmp_path / ".p.jpg.5.tmp"
-        wait.until(lambda: partial.exists() and partial.stat().st_size > 0)
+        wait.until(lambda: partial.exists() and partial.stat().st_size > 0, timeout_s=60)
     finally:
         os.kill(child.pid, signal.SIGKILL)
         child.wait()

@@ -39,7 +39,7 @@ def answer(body: Any, **given: Any) -> bytes:
 def bot(server: fault_server.FaultServer, **changes: Any) -> slack.Target:
     """A bot of the stand-in."""
     plain: dict[str, Any] = {
-        "bot_token": TOKEN, "channel": "C123", "timeout_s": 5.0,
+        "bot_token": TOKEN, "channel": "C123", "timeout_s": 25.0,
         "api_url": f"{server.base_url}/api",
     }  # fmt: skip
     return slack.Target(**(plain | changes))
@@ -47,7 +47,8 @@ def bot(server: fault_server.FaultServer, **changes: Any) -> slack.Target:
 
 def webhook(server: fault_server.FaultServer, **changes: Any) -> slack.Target:
     """A webhook of the stand-in."""
-    return slack.Target(webhook_url=f"{server.base_url}/services/T0/B0/hidden", **changes)
+    url = f"{server.base_url}/services/T0/B0/hidden"
+    return slack.Target(**{"webhook_url": url, "timeout_s": 25.0, **changes})
 
 
 def send(target: slack.Target, message: Message = MESSAGE) -> outgoing.Delivery:
@@ -174,7 +175,7 @@ def test_a_server_that_hangs_or_drips_is_given_up(
 
     monkeypatch.setattr(outgoing.bounded, "__defaults__", (0.7,))
     server.handler = lambda wire: wire.drip(answer({"ok": True}), 0.2)
-    dripped = send(bot(server, timeout_s=5))
+    dripped = send(bot(server))
     assert (dripped.told, dripped.later) == ("no answer within 0.7 s", True)
 
 

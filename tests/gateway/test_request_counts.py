@@ -1,5 +1,6 @@
 """Each request is told to the client's meters once, before anybody can act on its answer."""
 
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -172,7 +173,8 @@ def test_nothing_is_told_when_nothing_was_sent(
 
 
 def test_request_is_told_when_nobody_listens(make_client: MakeClient, meters: Meters) -> None:
-    with fault_server.running() as gone:
-        base_url = gone.base_url
-    fetch(make_client(meters=meters, base_url=base_url))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening: nobody else can answer meanwhile
+        base_url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        fetch(make_client(meters=meters, base_url=base_url))
     assert meters.told == [("connect", "api", 0)]

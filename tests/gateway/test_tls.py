@@ -13,6 +13,7 @@ import pytest
 
 from noggin_mp.domain import errors, outcome
 from noggin_mp.gateway import http, objects
+from tests.gateway.conftest import IMPATIENT
 from tests.support import fault_server, gateway
 
 pytestmark = pytest.mark.skipif(
@@ -138,11 +139,14 @@ def test_fetch_gives_up_in_time_when_a_tls_body_drips(
         wire.send(fault_server.reply(b"{", headers={"Content-Length": "5000"}))
         wire.stall()
 
-    client = make_client(base_url=secure.base_url, ca_bundle=certificates["127.0.0.1"])
-    secure.handler = drip
-    assert fetch(client).reason == "too_slow"
-    secure.handler = stall
-    assert fetch(client).reason == "read_timeout"
+    for reason, handler in (("too_slow", drip), ("read_timeout", stall)):
+        secure.handler = handler
+        client = make_client(
+            base_url=secure.base_url,
+            ca_bundle=certificates["127.0.0.1"],
+            timeouts=IMPATIENT[reason],
+        )
+        assert fetch(client).reason == reason
 
 
 def test_client_refuses_when_the_ca_bundle_is_none(
