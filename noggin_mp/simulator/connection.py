@@ -123,9 +123,9 @@ class Connection(asyncio.Protocol):
             await self._end(answer.ending)
             aborted = False
         finally:
-            self._site.count.add("in_flight", -1)
             if not logged:
                 self._finish(entry, sent, aborted=aborted)
+            self._site.count.add("in_flight", -1)  # last: at 0 every request is in the log
             self._task = None
         self._serve()
 

@@ -7,6 +7,7 @@ import pytest
 
 from noggin_mp.simulator import data, launch
 from tests.support.sim import Sim
+from tests.support.wait import until
 
 TIPS = 120
 
@@ -23,11 +24,14 @@ def shared_sim() -> Iterator[Sim]:
 def sim(shared_sim: Sim) -> Iterator[Sim]:
     """The shared simulator; whatever a test sets is taken back."""
     yield shared_sim
-    shared_sim.running.control(
+    running = shared_sim.running
+    # What a test left before its end is logged when the simulator notices: not in the next test.
+    until(lambda: running.control("/stats")["in_flight"] == 0, timeout_s=60, what="rest")
+    running.control(
         mode="ok",
         faults="",
         latency_ms="0",
-        token=shared_sim.running.token,
+        token=running.token,
         max_faults_per_tip=3,
         drip_bytes_per_s=256,
         stall_s=600,

@@ -120,7 +120,7 @@ def test_connection_is_kept_and_requests_may_be_pipelined(sim: Sim) -> None:
     where = urlsplit(sim.running.base_url)
     headers = "".join(f"{name}: {value}\r\n" for name, value in sim.running.headers.items())
     paths = [sim.record_path(sim.first(code)) for code in ("LCD", "TA", "SO")]
-    with socket.create_connection((where.hostname or "", where.port or 0), timeout=5) as link:
+    with socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as link:
         link.sendall("".join(f"GET {path} HTTP/1.1\r\n{headers}\r\n" for path in paths).encode())
         reader = link.makefile("rb")
         for path in paths:
@@ -132,14 +132,14 @@ def test_connection_is_kept_and_requests_may_be_pipelined(sim: Sim) -> None:
 
 def test_connection_closes_when_the_client_asks(sim: Sim) -> None:
     headers = sim.running.headers | {"connection": "close"}
-    answer = sim.raw(sim.record_path(sim.first("LCD")), headers=headers, quiet_s=10)
+    answer = sim.raw(sim.record_path(sim.first("LCD")), headers=headers, first_s=60, quiet_s=60)
     assert (answer.status, answer.end, answer.header("connection")) == (200, "closed", "close")
 
 
 @pytest.mark.parametrize("request_line", ["GARBAGE", "GET /", "GET / SPDY/3"])
 def test_nonsense_is_400(sim: Sim, request_line: str) -> None:
     where = urlsplit(sim.running.base_url)
-    with socket.create_connection((where.hostname or "", where.port or 0), timeout=5) as link:
+    with socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as link:
         link.sendall(f"{request_line}\r\n\r\n".encode())
         assert link.recv(100).startswith(b"HTTP/1.1 400 ")
 

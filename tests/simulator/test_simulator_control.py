@@ -180,12 +180,16 @@ def test_counters_add_up_when_many_clients_ask_at_once(sim: Sim) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    while {line["slot"] for line in sim.running.log(since=since)} != {0, 1}:
+        # One process may have taken all eight connections.
+        assert len(seen) < 2000
+        one_more = sim.running.headers | {"connection": "close"}
+        seen.append(sim.get(path, headers=one_more).status)
     stats = sim.running.control("/stats")
-    assert stats["requests"] == stats["api"] == len(seen) == 800
+    assert stats["requests"] == stats["api"] == len(seen) >= 800
     assert stats["by_status"] == {str(status): seen.count(status) for status in sorted(set(seen))}
     lines = sim.running.log(since=since)
-    assert len(lines) == 800
-    assert {line["slot"] for line in lines} == {0, 1}
+    assert len(lines) == len(seen)
     assert sum(line["bytes"] for line in lines) == stats["bytes"]
     assert sum(line["fault"] == "503" for line in lines) == stats["faults"]
 
