@@ -102,7 +102,7 @@ def test_no_line_is_lost_or_torn_when_processes_write_and_rotate_at_once(tmp_pat
     records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     found = [(one["who"], one["number"]) for one in records]
     assert len(found) == len(set(found)) == 3 * 300 + 1
-    assert len(files) > 10
+    assert len(files) >= 3  # while one that renames is held up, the others write on
     assert all(file.stat().st_size > 7_500 for file in aside(path))  # none before it was full
 
 

@@ -159,11 +159,11 @@ def test_log_is_coloured_key_value_when_stderr_is_a_terminal(
     master, slave = pty.openpty()
     logs.configure(stream=slave)
     logs.get("job").info("tip_settled", tip="abc")
-    coloured = os.read(master, 4096).decode()
+    coloured = _line(master)
     monkeypatch.setenv("NO_COLOR", "1")
     logs.configure(stream=slave)
     logs.get("job").info("tip_settled", tip="abc")
-    plain = os.read(master, 4096).decode()
+    plain = _line(master)
     os.close(master)
     os.close(slave)
 
@@ -171,6 +171,14 @@ def test_log_is_coloured_key_value_when_stderr_is_a_terminal(
     assert "\x1b[" not in plain
     assert "tip_settled" in plain
     assert "tip=abc" in plain
+
+
+def _line(master: int) -> str:
+    """The next line on a terminal, which hands it over in pieces."""
+    text = b""
+    while not text.endswith(b"\n"):
+        text += os.read(master, 4096)
+    return text.decode()
 
 
 def test_log_does_not_stop_the_work_when_nobody_reads_it() -> None:

@@ -46,7 +46,7 @@ def test_process_goes_on_when_its_metrics_have_no_space(small_disk: Path, when: 
     folder.mkdir()
     done = subprocess.run(
         [sys.executable, "-c", WORKER, str(folder), when],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=180,
     )  # fmt: skip
 
     assert done.returncode == 0, (done.returncode, done.stderr)

@@ -41,7 +41,8 @@ def test_series_go_on_when_a_killed_worker_has_a_successor(directory: Path) -> N
     for life in (1, 2, 3):
         pid = in_a_child(work)
         until(
-            lambda life=life: value(scraped(directory), "lease_renewals_total", worker="0") == life
+            lambda life=life: value(scraped(directory), "lease_renewals_total", worker="0") == life,
+            timeout_s=60,
         )
         kill(pid)
         after = scraped(directory)
@@ -56,14 +57,17 @@ def test_series_are_apart_by_worker_when_several_write(directory: Path) -> None:
         in_a_child(lambda slot=slot: worker(directory, slot).tip_settled("LCD", "complete", 1.0))
         for slot in "012"
     ]
-    kinds = {"type": "LCD", "outcome": "complete"}
-    for slot in "012":
-        until(lambda slot=slot: value(scraped(directory), "tips_total", worker=slot, **kinds) == 1)
+    until(  # what each of them writes last
+        lambda: value(scraped(directory), "tip_duration_seconds_count", type="LCD") == 3,
+        timeout_s=60,
+    )
     series = scraped(directory)
     for pid in pids:
         kill(pid)
 
-    assert value(series, "tip_duration_seconds_count", type="LCD") == 3
+    for slot in "012":
+        labels = {"worker": slot, "type": "LCD", "outcome": "complete"}
+        assert value(series, "tips_total", **labels) == 1
     assert not [key for key in series if any(label == "pid" for label, _ in key[1])]
 
 
