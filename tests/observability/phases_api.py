@@ -44,11 +44,11 @@ def outage(stage: Stage) -> Iterator[None]:
     stage.api.control("", {"mode": "503"})
     try:
         stage.feed(2)
-        wait.until(lambda: stage.breaker("open"), timeout_s=30, what="an open breaker")
+        wait.until(lambda: stage.breaker("open"), timeout_s=90, what="an open breaker")
         yield
     finally:
         stage.api.control("", {"mode": "ok"})
-        wait.until(lambda: not stage.breaker("open", "half_open"), timeout_s=60, what="closed")
+        wait.until(lambda: not stage.breaker("open", "half_open"), timeout_s=90, what="closed")
 
 
 @contextlib.contextmanager
@@ -80,7 +80,7 @@ def throttled(stage: Stage) -> Iterator[None]:
     stage.api.control("", {"mode": "429", "retry_after": "3", "fraction": 0.1})
     try:
         stage.feed()
-        wait.until(lambda: stage.breaker("paused"), timeout_s=30, what="a pause")
+        wait.until(lambda: stage.breaker("paused"), timeout_s=90, what="a pause")
         yield
     finally:
         stage.api.control("", {"mode": "ok"})
@@ -92,11 +92,11 @@ def refused_token(stage: Stage) -> Iterator[None]:
     token = stage.token(3)
     try:
         stage.feed()
-        wait.until(lambda: stage.breaker("auth_stop"), timeout_s=30, what="an auth stop")
+        wait.until(lambda: stage.breaker("auth_stop"), timeout_s=90, what="an auth stop")
         yield
     finally:
         stage.give(token)
-        wait.until(lambda: not stage.breaker("auth_stop"), timeout_s=60, what="the end of it")
+        wait.until(lambda: not stage.breaker("auth_stop"), timeout_s=90, what="the end of it")
 
 
 @contextlib.contextmanager
@@ -104,13 +104,13 @@ def expiring_token(stage: Stage) -> Iterator[None]:
     """The token in use ends in an hour."""
     stage.give(stage.token(1 / 24))
     stage.hup()
-    wait.until(lambda: not stage.breaker("auth_stop"), timeout_s=60, what="the end of a stop")
+    wait.until(lambda: not stage.breaker("auth_stop"), timeout_s=90, what="the end of a stop")
     try:
         yield
     finally:
         stage.give(stage.token(30))
         stage.hup()
-        wait.until(lambda: not stage.breaker("auth_stop"), timeout_s=60, what="the end of a stop")
+        wait.until(lambda: not stage.breaker("auth_stop"), timeout_s=90, what="the end of a stop")
 
 
 @contextlib.contextmanager

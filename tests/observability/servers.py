@@ -117,16 +117,14 @@ def both(
     fast.write(folder)
     with alertmanager(folder) as manager:
         (folder / "prometheus.yml").write_text(_config(target, manager.address, every_s))
-        address = f"127.0.0.1:{free_port()}"
         command = [
             str(parts.find("prometheus")),
             f"--config.file={folder}/prometheus.yml",
             f"--storage.tsdb.path={folder}/data",
-            f"--web.listen-address={address}",
             "--log.level=warn",
             "--rules.alert.resend-delay=1s",
         ]
-        with _process(command, folder / "prometheus.log", f"http://{address}/-/ready"):
+        with _serving(command, folder / "prometheus.log") as address:
             yield Prometheus(address), manager
 
 
@@ -147,16 +145,14 @@ def alertmanager(
     for route in (config["route"], *config["route"]["routes"]):
         route["group_wait"] = "100ms"
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
-    address = f"127.0.0.1:{free_port()}"
     command = [
         str(parts.find("prometheus-alertmanager")),
         f"--config.file={folder}/alertmanager.yml",
         f"--storage.path={folder}/alertmanager",
-        f"--web.listen-address={address}",
         "--cluster.listen-address=",
         "--log.level=error",
     ]
-    with _process(command, folder / "alertmanager.log", f"http://{address}/-/ready"):
+    with _serving(command, folder / "alertmanager.log") as address:
         yield Alertmanager(address)
 
 
@@ -172,7 +168,7 @@ def _config(target: str, alertmanager: str, every_s: float) -> str:
     return yaml.safe_dump(shipped)
 
 
-def free_port() -> int:
+def _free_port() -> int:
     """A port of loopback that nobody had a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -180,28 +176,49 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def _process(command: list[str], log: Path, ready: str) -> Iterator[None]:
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=log.parent,
-            env={**os.environ, "GOMAXPROCS": "1"},
-        )  # fmt: skip
-
-    def answers() -> bool:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(ready, timeout=5) as got:  # noqa: S310 - our own server
-                return bool(got.status == 200)
-        except OSError:
-            return False
-
+def _serving(command: list[str], log: Path) -> Iterator[str]:
+    """The address at which the program answers, for the length of a `with` block."""
+    process, address = _started(command, log)
     try:
-        wait.until(answers, timeout_s=30, what=f"{command[0]} to be ready")
-        yield
+        yield address
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _started(command: list[str], log: Path) -> tuple["subprocess.Popen[bytes]", str]:
+    """The program once it is ready; tried again where somebody else was quicker at its port."""
+    while True:
+        address = f"127.0.0.1:{_free_port()}"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*command, f"--web.listen-address={address}"],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=log.parent,
+                env={**os.environ, "GOMAXPROCS": "1"},
+            )  # fmt: skip
+        try:
+            wait.until(
+                lambda process=process, address=address: (
+                    process.poll() is not None or _answers(f"http://{address}/-/ready")
+                ),
+                timeout_s=90, what=f"{command[0]} to be ready",
+            )  # fmt: skip
+        except AssertionError:
+            process.kill()
+            process.wait()
+            raise
+        if process.poll() is None:
+            return process, address
+        assert "address already in use" in log.read_text(), log.read_text()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=30) as got:  # noqa: S310 - our own server
+            return bool(got.status == 200)
+    except OSError:
+        return False

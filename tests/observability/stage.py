@@ -83,14 +83,14 @@ class Stage:
         if troubles:
             raise AssertionError("feeding failed") from troubles[0]
 
-    def idle(self, timeout_s: float = 90) -> None:
+    def idle(self, timeout_s: float = 180) -> None:
         """Wait until nothing is left to do, and Prometheus has seen all of it."""
         left = "SELECT (SELECT count(*) FROM ready) + (SELECT count(*) FROM later)" \
                " + (SELECT count(*) FROM lease)"  # fmt: skip
         wait.until(
             lambda: self.site.value(left) == 0, timeout_s=timeout_s, every_s=0.2, what="no work"
         )
-        self.seen(timeout_s=30)
+        self.seen(timeout_s=60)
 
     def seen(self, timeout_s: float) -> None:
         """Wait for a scrape and an evaluation of the rules that began after now."""
@@ -160,10 +160,9 @@ def ready(
         first = jwt(30, -1)
         api.control("", {"token": first})
         write_token(folder, first)
-        address = f"127.0.0.1:{servers.free_port()}"
         site = fleet.Site(
             folder, dsn, api,
-            monitor={"bind": address},
+            monitor={"bind": "127.0.0.1:0"},
             breaker={"defaults": {"fail_max": 12, "open_duration_s": 1, "open_multiplier": 1,
                                   "recovery_ramp_s": 1, "pause_default_s": 1}},
             retry={"max_attempts": 12, "backoff_base_s": 0.2, "max_s": 1},
@@ -178,19 +177,31 @@ def ready(
         metrics = holdings.metrics_folder(folder / "state")
         stack.callback(lambda: subprocess.run(["rm", "-rf", str(metrics)], check=False))
         process = stack.enter_context(fleet.running(site, "--workers", "2", "--threads", "4"))
-        prometheus, alertmanager = stack.enter_context(servers.both(folder / "prometheus", address))
-        pages = scrape.pages(site)
-        wait.until(lambda: len(fleet.workers(site)) == 2, timeout_s=30, what="both workers")
+        pages = _pages(site)
+        prometheus, alertmanager = stack.enter_context(
+            servers.both(folder / "prometheus", pages.address)
+        )
+        wait.until(lambda: len(fleet.workers(site)) == 2, timeout_s=90, what="both workers")
         # Prometheus takes some seconds to find its target, and calls it absent until then.
         wait.until(
             lambda: prometheus.vector("up == 1") and not prometheus.vector("ALERTS"),
-            timeout_s=60, every_s=0.2, what="a first scrape",
+            timeout_s=90, every_s=0.2, what="a first scrape",
         )  # fmt: skip
         yield Stage(
             folder=folder, site=site, api=api, process=process, pages=pages,
             prometheus=prometheus, alertmanager=alertmanager,
             chunks=_chunks(folder, chunk), mounted=mounted,
         )  # fmt: skip
+
+
+def _pages(site: fleet.Site) -> scrape.Pages:
+    """The pages of the site's monitor, at the port that it was given, once it answers."""
+    address = wait.until(
+        lambda: fleet.supervisor_file(site).get("listening"), timeout_s=90, what="a listener"
+    )
+    pages = scrape.Pages(str(address))
+    wait.until(lambda: pages.status("/readyz") == 200, timeout_s=90, what="a ready monitor")
+    return pages
 
 
 def _mounted(output: Path, stack: contextlib.ExitStack) -> bool:

@@ -7,7 +7,7 @@ from tests.observability import fast, servers
 from tests.support import parts, wait
 
 RULES = [rule for group in fast.rules("alerts")["groups"] for rule in group["rules"]]
-H1, H2 = {"instance": "h1"}, {"instance": "h2"}
+H1, H2, OTHER = ({"instance": name} for name in ("h1", "h2", "other"))
 
 
 def alert(name: str, severity: str = "", **labels: str) -> dict[str, Any]:
@@ -57,20 +57,31 @@ def test_alerts_are_silenced_by_what_explains_them(tmp_path: Path) -> None:
     assert wrong == []
 
 
+PROOF = [alert("DiskLow", "warning", **OTHER), alert("DiskLow", "critical", **OTHER)]
+"""The second silences the first, and meets no other alert."""
+
+
 def _inhibited(
     running: servers.Alertmanager, source: dict[str, Any], target: dict[str, Any]
 ) -> bool:
-    """Whether `target` is silenced while `source` fires; both are over afterwards."""
-    running.send([source, target], for_s=60)
-    there = lambda: len(running.alerts()) == 2  # noqa: E731 - a name for the wait
-    wait.until(there, what="both alerts")
+    """Whether `target` is silenced while `source` fires; both are over afterwards.
+
+    Alertmanager learns of sources one after the other, some time after it took them: once the
+    last one works, those before it do.
+    """
+    sent = [source, target, *PROOF]
+    running.send(sent, for_s=600)
     try:
-        if target["labels"]["alertname"] in running.inhibited():
-            return True
-        # Alertmanager may learn of the source a moment later; of a case that is silent for good
-        # this is as sure as one can be.
-        running.send([source], for_s=60)
-        return target["labels"]["alertname"] in running.inhibited()
+        wait.until(
+            lambda: len(running.alerts()) == len(sent) and _silenced(running, PROOF[0]),
+            timeout_s=60, what="all alerts, and the last one at work",
+        )  # fmt: skip
+        return _silenced(running, target)
     finally:
-        running.send([source, target], for_s=0)
-        wait.until(lambda: not running.alerts(), what="no alert")
+        running.send(sent, for_s=0)
+        wait.until(lambda: not running.alerts(), timeout_s=60, what="no alert")
+
+
+def _silenced(running: servers.Alertmanager, wanted: dict[str, Any]) -> bool:
+    found = [one for one in running.alerts() if one["labels"] == wanted["labels"]]
+    return bool(found and found[0]["status"]["inhibitedBy"])

@@ -50,8 +50,8 @@ def chat() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 @parts.needs("prometheus-alertmanager")
 def test_chat_is_told_what_is_wrong_and_where_the_remedy_is(tmp_path: Path) -> None:
     with chat() as (webhook, posted), servers.alertmanager(tmp_path, webhook=webhook) as running:
-        running.send([ALERT], for_s=60)
-        wait.until(lambda: posted, timeout_s=20, what="a message")
+        running.send([ALERT], for_s=600)
+        wait.until(lambda: posted, timeout_s=60, what="a message")
 
     assert posted[0]["channel"] == "#noggin-alerts"
     (message,) = posted[0]["attachments"]

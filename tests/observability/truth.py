@@ -25,19 +25,23 @@ class Pair:
 def pairs(stage: Stage) -> list[Pair]:
     """Every comparison, once Prometheus has the final numbers; the fleet must be idle."""
     wanted = _wanted(stage)
+    stage.seen(timeout_s=60)
+    found = list[Pair]()
 
     def settled() -> bool:
-        return stage.prometheus.value("sum(noggin_requests_total)") >= wanted[0][2]
+        # What comes from SQL is sampled, and what is recorded is evaluated, after the scrape.
+        found[:] = [_pair(stage, *one) for one in wanted]
+        return all(one.equal for one in found)
 
     with contextlib.suppress(AssertionError):  # the comparison says by how much it differs
-        wait.until(settled, timeout_s=15, every_s=0.5)
-    stage.seen(timeout_s=15)
-    found = []
-    for what, expression, true in wanted:
-        seen = stage.prometheus.vector(expression)
-        value = next(iter(seen.values())) if len(seen) == 1 else float("nan")
-        found.append(Pair(what=what, expression=expression, seen=value, true=true))
+        wait.until(settled, timeout_s=30, every_s=0.5)
     return found
+
+
+def _pair(stage: Stage, what: str, expression: str, true: float) -> Pair:
+    seen = stage.prometheus.vector(expression)
+    value = next(iter(seen.values())) if len(seen) == 1 else float("nan")
+    return Pair(what=what, expression=expression, seen=value, true=true)
 
 
 def _wanted(stage: Stage) -> list[tuple[str, str, float]]:
