@@ -366,7 +366,7 @@ def test_load_leaves_nothing_when_it_is_killed_half_way(
     context = multiprocessing.get_context("spawn")
     loader = context.Process(target=_load_elsewhere, args=(migrated, str(path), str(begun), True))
     loader.start()
-    until(begun.exists, timeout_s=30)
+    until(begun.exists, timeout_s=120)
     loader.kill()
     loader.join()
 
@@ -374,9 +374,11 @@ def test_load_leaves_nothing_when_it_is_killed_half_way(
         lambda: (
             conn.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'loader'"
+                " AND datname = current_database()"
             ).fetchone()
             == (0,)
-        )
+        ),
+        timeout_s=60,
     )
     assert stored(conn) == []
     assert sources.listed(conn, limit=9) == []
@@ -396,7 +398,7 @@ def test_load_imports_each_tip_once_when_two_processes_load_the_same_file(
     for loader in loaders:
         loader.start()
     for loader in loaders:
-        loader.join(60)
+        loader.join(180)
 
     assert [loader.exitcode for loader in loaders] == [0, 0]
     assert len(stored(conn)) == 3_000

@@ -48,7 +48,9 @@ def test_report_charges_nobody_when_the_other_role_was_open_in_between(
     assert fail(worker, MEDIA, "t") == "doubt"
     assert [fail(worker, API, f"r{n}") for n in range(3)][-1] == "tripped"
     assert fail(worker, MEDIA, "u") == "doubt"  # in flight when the other role tripped
-    probe = until(lambda: worker.try_probe(scope=API, fingerprint="", policy=POLICY)[1])
+    probe = until(
+        lambda: worker.try_probe(scope=API, fingerprint="", policy=POLICY)[1], timeout_s=60
+    )
     row = probe.done(result="success", fingerprint="", tip="r0", reason="", policy=POLICY)
     assert row["state"] == "closed"
     succeed(worker, MEDIA)

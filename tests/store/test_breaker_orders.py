@@ -49,7 +49,7 @@ def test_probe_waits_for_the_lease_of_a_cut_off_holder_when_a_person_acted_meanw
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE application_name = 'h/0' AND datname = current_database()"
     )
-    until(lambda: not postgres.advisory_locks(conn))
+    until(lambda: not postgres.advisory_locks(conn), timeout_s=60)
     epoch = act(conn, verb, 0)["epoch"]
     trip(b, epoch=epoch)
     row, probe = ask(b)

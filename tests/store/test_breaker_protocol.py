@@ -1,5 +1,6 @@
 """The breaker's SQL functions, one step of the protocol after another, on real sessions."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -33,8 +34,8 @@ def end(probe: store.Probe, result: str, *, tip: str = "t", token: str = "") -> 
     return probe.done(result=result, fingerprint=token, tip=tip, reason="x", policy=POLICY)
 
 
-def seize(of: store.Store, *, scope: str = API, token: str = "") -> store.Probe:
-    return until(lambda: of.try_probe(scope=scope, fingerprint=token, policy=POLICY)[1])
+def seize(of: store.Store, policy: breaker.Policy = POLICY) -> store.Probe:
+    return until(lambda: of.try_probe(scope=API, fingerprint="", policy=policy)[1], timeout_s=60)
 
 
 def types(conn: session.Connection) -> list[str]:
@@ -111,7 +112,7 @@ def test_probe_goes_to_exactly_one_session_and_closes_after_serial_successes(
 ) -> None:
     a, b = worker("h/0"), worker("h/1")
     trip(a)
-    first = seize(a)
+    first = seize(a, dataclasses.replace(POLICY, probe_deadline_s=600))
     row, second = b.try_probe(scope=API, fingerprint="", policy=POLICY)
     assert (second, row["why"]) == (None, "not due")
     assert end(first, "success")["state"] == "half_open"
@@ -132,7 +133,8 @@ def test_probe_is_refused_when_its_lease_is_over_but_its_session_lives(worker: M
                 if r["why"] == "held"
             ),
             None,
-        )
+        ),
+        timeout_s=60,
     )
     assert row["granted"] is False
     assert end(slow, "failure")["state"] == "open"  # still its own: nobody took over
@@ -191,7 +193,7 @@ def test_pause_is_over_when_its_time_is_up_without_any_writer(
     worker: Make, conn: session.Connection
 ) -> None:
     worker("h/0").pause(scope=HOST, seconds=0.05, tip="a", reason="http_429")
-    until(lambda: store.show(conn)[0]["state"] == "closed")
+    until(lambda: store.show(conn)[0]["state"] == "closed", timeout_s=60)
 
 
 def test_pause_charges_the_third_429_of_a_tip_when_others_succeeded_since(worker: Make) -> None:
@@ -205,7 +207,7 @@ def test_pause_charges_the_third_429_of_a_tip_when_others_succeeded_since(worker
 def test_force_is_audited_and_announced_once(worker: Make, conn: session.Connection) -> None:
     conn.execute("LISTEN noggin_breaker")
     store.force(conn, scope=HOST, verb="open", who="ann@host", reason="deploy", seconds=300)
-    [note] = list(conn.notifies(timeout=5, stop_after=1))
+    [note] = list(conn.notifies(timeout=60, stop_after=1))
     seen = json.loads(note.payload)
     assert (seen["scope"], seen["state"]) == (HOST, "forced_open")
     assert 299 < seen["remaining_s"] <= 300

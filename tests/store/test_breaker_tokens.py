@@ -18,7 +18,9 @@ def end(probe: store.Probe, result: str, *, token: str) -> dict[str, Any]:
 
 
 def seize(of: store.Store, *, token: str) -> store.Probe:
-    return until(lambda: of.try_probe(scope=HOST, fingerprint=token, policy=POLICY)[1])
+    return until(
+        lambda: of.try_probe(scope=HOST, fingerprint=token, policy=POLICY)[1], timeout_s=60
+    )
 
 
 def refuse(of: store.Store, *, epoch: int = 0, token: str = "old", tip: str = "t") -> str:  # noqa: S107 - a digest

@@ -1,5 +1,6 @@
 """What a trip leaves behind, and when it comes: two roles of a host, its reason, the time open."""
 
+import datetime
 import json as json_module
 from collections.abc import Iterator
 from typing import Any
@@ -33,6 +34,8 @@ def at_work(conn: session.Connection, workers: int = BUSY) -> None:
             conn, host="h", slot=slot, instance=UUID, boot=1, pid=1, state="running", busy=1,
             tip=None,
         )  # fmt: skip
+    # A beat counts for five seconds, which may pass between two statements.
+    conn.execute("UPDATE fleet_workers SET heartbeat_at = heartbeat_at + interval '1 hour'")
 
 
 def fail(
@@ -166,7 +169,7 @@ def test_announcement_names_its_schema(migrated: str, pool: session.Pool) -> Non
         charges(pool, range(3))
         with pool.connection() as connection:
             store.pause_fleet(connection, who="me", reason="x", seconds=5)
-        notes = [json_module.loads(n.payload) for n in listener.notifies(timeout=5, stop_after=2)]
+        notes = [json_module.loads(n.payload) for n in listener.notifies(timeout=60, stop_after=2)]
     assert {(note["scope"], note["schema"]) for note in notes} == {
         (API, postgres.SCHEMA),
         ("*", postgres.SCHEMA),
@@ -191,10 +194,10 @@ def test_time_open_does_not_fall_when_events_are_pruned(
             (days, minutes, HOST, API, kind, state, json.Jsonb(details) if details else None),
         )
     before = seconds_open(conn)
-    assert before == pytest.approx(180 + 30 + 92 * 86400, abs=5)
+    assert before == pytest.approx(180 + 30 + 92 * 86400, abs=20)
     monkeypatch.setattr(history, "PRUNE_LIMIT", 3)
     assert [history.prune(conn).events for _ in range(3)] == [3, 2, 0]
-    assert seconds_open(conn) == pytest.approx(before, abs=5)
+    assert seconds_open(conn) == pytest.approx(before, abs=20)
 
 
 def test_last_event_stays_when_it_is_old(conn: session.Connection) -> None:
@@ -204,7 +207,7 @@ def test_last_event_stays_when_it_is_old(conn: session.Connection) -> None:
         (HOST, HOST),
     )
     assert history.prune(conn).events == 0
-    assert seconds_open(conn, HOST) == pytest.approx(100 * 86400, abs=5)
+    assert seconds_open(conn, HOST) == pytest.approx(100 * 86400, abs=600)
 
 
 def seconds_open(conn: session.Connection, scope: str = API) -> float:
@@ -222,12 +225,13 @@ def view(conn: session.Connection) -> dict[str, Any]:
     return dict(row[0])
 
 
-def well(conn: session.Connection, worker: str, *, ago: str = "0 s") -> None:
-    """A worker that has just told of a success."""
+def well(conn: session.Connection, worker: str, at: datetime.datetime | None = None) -> None:
+    """A worker that told of a success `at` a time; without one it counts as if just now."""
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
     conn.execute(
         "INSERT INTO breaker_votes (scope, worker, epoch, at, ok_at)"
-        " VALUES (%s, %s, 0, clock_timestamp() - %s::interval, clock_timestamp() - interval '3 s')",
-        (API, worker, ago),
+        " VALUES (%s, %s, 0, %s, clock_timestamp() - interval '3 s')",
+        (API, worker, at or later),
     )
 
 
@@ -242,12 +246,19 @@ def test_one_host_trips_nobody_while_another_is_well(
     assert fail(pool, 1)["state"] == "closed"
 
 
-@pytest.mark.parametrize("ago", ["2 s", "3 s"])
+@pytest.mark.parametrize(("ago_s", "expected"), [(2, "doubt"), (3, "tripped")])
 def test_one_host_trips_when_the_others_have_not_been_well_lately(
-    pool: session.Pool, conn: session.Connection, ago: str
+    conn: session.Connection, ago_s: int, expected: str
 ) -> None:
-    well(conn, "other/0", ago=ago)
-    assert charges(pool, range(3))[-1] == ("doubt" if ago == "2 s" else "tripped")
+    now = datetime.datetime.now(datetime.UTC)
+    well(conn, "other/0", now - datetime.timedelta(seconds=ago_s))
+    for slot in range(3):
+        row = conn.execute(
+            "SELECT breaker_report(%s, %s, 0, %s, 'x', 0, 1, 0, NULL, %s, %s)",
+            (API, f"h/{slot}", f"t{slot}", json.Jsonb(POLICY.as_dict()), now),
+        ).fetchone()
+        assert row is not None
+    assert row[0]["charge"] == expected
 
 
 def test_hosts_trip_together_when_both_fail(pool: session.Pool, conn: session.Connection) -> None:

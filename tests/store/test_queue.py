@@ -181,7 +181,7 @@ def test_lease_shares_every_tip_exactly_once_when_workers_race(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     assert len(taken) == len(wanted)
     assert set(taken) == wanted
 
@@ -315,7 +315,7 @@ def test_promote_moves_due_retries_when_their_time_has_come(conn: psycopg.Connec
     add(conn, "now", "stale", "later", status="complete")
     conn.execute(
         "UPDATE noggin_data SET processing_status = 'failed', next_retry_at = clock_timestamp() + "
-        " CASE tip WHEN 'later' THEN interval '1 h' ELSE interval '150 ms' END"
+        " CASE tip WHEN 'later' THEN interval '2 h' ELSE interval '1 h' END"
     )
     conn.execute("UPDATE noggin_data SET processing_status = 'skipped' WHERE tip = 'stale'")
     assert queue.promote(conn).promoted == 0

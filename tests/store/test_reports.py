@@ -35,7 +35,7 @@ def test_snapshot_counts_live_entries_only(conn: session.Connection) -> None:
 def test_snapshot_shows_a_worker_as_lost_when_it_is_silent(conn: session.Connection) -> None:
     conn.execute(
         "INSERT INTO fleet_workers (host, slot, instance, boot, pid, state, heartbeat_at) VALUES"
-        " ('h', 0, %(i)s, 1, 10, 'running', now()),"
+        " ('h', 0, %(i)s, 1, 10, 'running', now() + interval '1 min'),"
         " ('h', 1, %(i)s, 1, 11, 'running', now() - interval '11 s'),"
         " ('h', 2, %(i)s, 1, 12, 'stopped', now() - interval '1 hour')",
         {"i": uuid.uuid4()},

@@ -240,7 +240,7 @@ def test_migrate_applies_each_once_when_processes_race(
         assert racer.stdin is not None
         racer.stdin.write("go\n")
         racer.stdin.flush()
-    counts = [int(racer.communicate(timeout=60)[0]) for racer in racers]
+    counts = [int(racer.communicate(timeout=180)[0]) for racer in racers]
     assert [racer.returncode for racer in racers] == [0] * 5
     assert sorted(counts) == [0, 0, 0, 0, schema.latest()]
     schema.check(empty, SCHEMA)

@@ -1,6 +1,7 @@
 """Sessions are set up as promised; a database out of reach is told in one sentence."""
 
 import socket
+from collections.abc import Iterator
 
 import pytest
 from psycopg import conninfo
@@ -17,10 +18,12 @@ def setting(connection: session.Connection, name: str) -> str:
     return str(row[0])
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port at which nobody listens, and nobody can meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
 
 
 def test_connect_sets_up_session_when_database_answers(database: str) -> None:
@@ -70,8 +73,7 @@ def test_connect_quotes_nothing_of_dsn_when_it_is_malformed(dsn: str) -> None:
     assert "postgresql://USER:PASSWORD@HOST" in caught.value.remedy
 
 
-def test_connect_tells_place_and_reason_when_nobody_listens() -> None:
-    port = free_port()
+def test_connect_tells_place_and_reason_when_nobody_listens(port: int) -> None:
     dsn = f"postgresql://joe:{SECRET}@127.0.0.1:{port}/inspections"
     with pytest.raises(errors.DatabaseUnreachable) as caught:
         session.connect(dsn, schema="noggin_schema", application_name="tests")
@@ -119,8 +121,8 @@ def test_open_pool_sets_up_every_session_when_it_grows(database: str) -> None:
             assert connection.autocommit
 
 
-def test_open_pool_tells_reason_when_database_is_down() -> None:
-    dsn = f"postgresql://joe:{SECRET}@127.0.0.1:{free_port()}/d"
+def test_open_pool_tells_reason_when_database_is_down(port: int) -> None:
+    dsn = f"postgresql://joe:{SECRET}@127.0.0.1:{port}/d"
     with pytest.raises(errors.DatabaseUnreachable, match="onnection refused") as caught:
         session.open_pool(
             dsn, schema="noggin_schema", application_name="tests", connect_timeout_s=1
@@ -135,7 +137,7 @@ def test_open_pool_replaces_session_when_server_ended_it(database: str, server_d
         with pool.connection() as connection:
             killed = connection.info.backend_pid
         with session.connect(database, schema="noggin_schema", application_name="tests") as killer:
-            killer.execute("SELECT pg_terminate_backend(%s, 5000)", (killed,))
+            killer.execute("SELECT pg_terminate_backend(%s, 60000)", (killed,))
         with pool.connection() as connection:
             assert connection.info.backend_pid != killed
             assert setting(connection, "search_path") == "noggin_schema, public"

@@ -51,15 +51,15 @@ def test_check_pooler_names_the_mode_when_pooler_knows_no_transactions(database:
 
 @needs_pgbouncer
 def test_connect_gives_up_when_the_pooler_has_no_session_left(database: str) -> None:
-    def connect() -> session.Connection:
+    def connect(within_s: int = 60) -> session.Connection:
         return session.connect(
-            dsn, schema="noggin_schema", application_name="tests", connect_timeout_s=2
+            dsn, schema="noggin_schema", application_name="tests", connect_timeout_s=within_s
         )
 
     with pooled(database, "session", "default_pool_size = 1") as dsn:
         with connect() as first:
             with pytest.raises(errors.DatabaseUnreachable) as caught:
-                connect()
+                connect(within_s=2)
             assert first.execute("SELECT 1").fetchone() == (1,)
         assert "gave us no session within 2 s" in str(caught.value)
         assert "raise its default_pool_size" in str(caught.value)

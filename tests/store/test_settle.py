@@ -108,7 +108,7 @@ def test_settle_writes_record_and_children_and_ends_the_lease(conn: psycopg.Conn
     ) == ("complete", "LCD - 000001", "2025-10-23", True, 4, True, "1", "h/0")
     assert value(
         conn,
-        "SELECT processing_status, retry_count, next_retry_at > now() + interval '50 s',"
+        "SELECT processing_status, retry_count, next_retry_at - last_retry_at > interval '50 s',"
         " last_error_message FROM noggin_data WHERE tip = 'b'",
     ) == ("api_failed", 1, True, "HTTP 500")
     assert count(
