@@ -11,6 +11,12 @@ from noggin_mp.domain import errors
 from noggin_mp.settings import checks, notifying, schema, secret_files, secrets
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a command may take longer to start than people would wait."""
+    monkeypatch.setattr(secrets, "COMMAND_S", 120.0)
+
+
 def settings(**api: object) -> schema.Settings:
     return schema.Settings.model_validate({"api": api})
 

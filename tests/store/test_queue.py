@@ -357,7 +357,7 @@ def test_update_of_many_rows_stays_linear_when_the_first_was_of_one(
     conn.execute("INSERT INTO noggin_data (tip) SELECT 't' || n FROM generate_series(1, 30000) n")
     conn.execute("UPDATE noggin_data SET processing_status = 'skipped' WHERE tip = 't1'")
     conn.execute("UPDATE noggin_data SET processing_status = 'pending' WHERE tip = 't1'")
-    conn.execute("SET statement_timeout = '30s'")
+    conn.execute("SET statement_timeout = '60s'")
     conn.execute("UPDATE noggin_data SET processing_status = 'failed'")
     assert conn.execute("SELECT count(*) FROM ready WHERE prio = 1").fetchone() == (30000,)
 

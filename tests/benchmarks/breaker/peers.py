@@ -54,11 +54,11 @@ def redis_server(folder: Path) -> Iterator[Path]:
                "--appendonly", "no", "--dir", str(folder)]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        wait.until(socket.exists, what="the Redis server")
+        wait.until(socket.exists, timeout_s=60, what="the Redis server")
         yield socket
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def _switch(crew: _Crew, mode: str) -> int:
 @contextlib.contextmanager
 def _crew(folder: Path, plan: Plan, kind: str, workers: int, redis: Path | None) -> Iterator[_Crew]:
     own = folder / f"{kind}_{workers}"
-    own.mkdir()
+    own.mkdir(parents=True)
     options = ["--missing", "0", "--latency-ms", "20", "--log", str(own / "log"), "--seed", "7"]
     with fleet.simulator(own, tips=_TIPS, options=options) as api:
         wish = {
@@ -136,7 +136,7 @@ def _crew(folder: Path, plan: Plan, kind: str, workers: int, redis: Path | None)
             for process in processes:
                 process.terminate()
             for process in processes:
-                process.wait(10)
+                process.wait(60)
 
 
 def _all_at_work(log: traffic.Log, workers: int) -> None:
