@@ -8,6 +8,12 @@ from noggin_mp.store import pooler, session
 from tests.support.pooler import needs_pgbouncer, pooled
 
 
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who shares sessions gives one in the end, however late; only silence is short."""
+    monkeypatch.setattr(pooler, "_WAIT_S", 60.0)
+
+
 def check(dsn: str) -> None:
     with session.connect(dsn, schema="noggin_schema", application_name="tests") as connection:
         pooler.check(connection)
@@ -29,6 +35,7 @@ def test_check_pooler_passes_when_session_pool_has_one_place(database: str) -> N
         check(dsn)
 
 
+@pytest.mark.usefixtures("patience")
 @needs_pgbouncer
 @pytest.mark.parametrize("extra", ["", "server_round_robin = 1", "default_pool_size = 1"])
 def test_check_pooler_refuses_when_pooler_shares_sessions(database: str, extra: str) -> None:
@@ -40,6 +47,7 @@ def test_check_pooler_refuses_when_pooler_shares_sessions(database: str, extra: 
     assert caught.value.exit_code == 3
 
 
+@pytest.mark.usefixtures("patience")
 @needs_pgbouncer
 def test_check_pooler_names_the_mode_when_pooler_knows_no_transactions(database: str) -> None:
     with (
@@ -66,6 +74,7 @@ def test_connect_gives_up_when_the_pooler_has_no_session_left(database: str) -> 
         connect().close()
 
 
+@pytest.mark.usefixtures("patience")
 @needs_pgbouncer
 def test_check_pooler_refuses_when_shared_pool_is_busy(database: str) -> None:
     with pooled(database, "transaction", "server_round_robin = 1") as dsn:
