@@ -37,9 +37,12 @@ class Context:
     def read_ahead(self) -> None:
         """Let the settings be read beside what this verb imports next; for verbs that only look.
 
-        They may then go by `essentials`; `settings` are read by this process as ever.
+        They may then go by `essentials`; `settings` are read by this process as ever. What can be
+        read only once (`-c <(program)`) is left to this process, which tells its faults.
         """
-        self._reader = ahead.start(lambda: ahead.Essentials.of(self.settings))
+        named = self.config or os.environ.get("NOGGIN_CONFIG")
+        if not named or os.path.isfile(named):  # noqa: PTH113 - Path.is_file may raise
+            self._reader = ahead.start(lambda: ahead.Essentials.of(self.settings))
 
     @cached_property
     def essentials(self) -> ahead.Essentials:

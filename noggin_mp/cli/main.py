@@ -175,6 +175,7 @@ def run(arguments: Sequence[str]) -> int:
     state = Context()
     try:
         _catch_term()
+        _own_children()
         _guard_service(arguments)
         warnings.showwarning = _show_warning
         # pydantic would search every installed package for plugins: 40 ms, and none of them has
@@ -221,6 +222,13 @@ def _catch_term() -> None:
     """Unwind on SIGTERM, so that a command puts its things away; fleets set their own handlers."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
+
+
+def _own_children() -> None:
+    """Whoever started us may ignore the end of children, and we inherit that: none could be waited
+    for, and every program that we run would seem to have ended well."""
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _guard_service(arguments: Sequence[str]) -> None:

@@ -79,3 +79,40 @@ def test_broken_configuration_is_told_once_and_in_place(noggin: Command, verb: s
     assert done.returncode == 3
     assert done.stdout == ""
     assert done.stderr.count("noggin.yaml:2:12") == 1
+
+
+@pytest.mark.parametrize("verb", ["status", "health"])
+def test_fault_in_a_piped_configuration_is_told(noggin: Command, verb: str) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"fleet:\n  workers: many\n")
+    os.close(writing)
+    config = f"/dev/fd/{reading}"
+
+    done = subprocess.run(
+        [sys.executable, "-m", "noggin_mp", "-c", config, verb],
+        cwd=noggin.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        pass_fds=[reading],
+    )
+    os.close(reading)
+
+    assert done.returncode == 3
+    assert f"{config}:2:12: fleet.workers must be a whole number" in done.stderr
+
+
+def test_verb_works_where_the_end_of_children_is_ignored(noggin: Command) -> None:
+    """As whatever runs in bash after `trap '' CHLD`: Linux hands that down."""
+    ours = [sys.executable, "-m", "noggin_mp", "-c", str(noggin.config), "status", "--json"]
+
+    done = subprocess.run(
+        ours,
+        cwd=noggin.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN),
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
