@@ -37,12 +37,14 @@ def read(path: Path) -> bytes:
 
 def _all(fd: int) -> bytes:
     raw, deadline = bytearray(), time.monotonic() + PIPE_S
+    poll = select.poll()  # select itself takes no descriptor above 1023
+    poll.register(fd, select.POLLIN)
     while len(raw) <= MAX_BYTES:
         try:
             data = os.read(fd, MAX_BYTES + 1 - len(raw))
         except BlockingIOError:
             left_s = deadline - time.monotonic()
-            if left_s <= 0 or not select.select([fd], [], [], left_s)[0]:
+            if left_s <= 0 or not poll.poll(left_s * 1000):
                 raise Unfit(f"is no file, and gave nothing for {PIPE_S:g} s") from None
             continue
         if not data:

@@ -27,8 +27,7 @@ def answer(
     # Not written at once only when the socket is full, which so little does not make it.
     wire.flush()
     while wire.is_busy():
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([wire.socket], [], [], left)[0]:
+        if not _heard(wire.socket, deadline - time.monotonic()):
             return None
         wire.consume_input()
     result = wire.get_result()
@@ -46,6 +45,13 @@ def set_config(
     calls = [f"set_config(${2 * n + 1}, ${2 * n + 2}, false)" for n in range(len(settings))]
     values = [word for pair in settings.items() for word in pair]
     return answer(connection, f"SELECT {', '.join(calls)}", values, within_s=within_s)
+
+
+def _heard(fd: int, within_s: float) -> bool:
+    """True once there is something to read, or the end. Not by select, which takes no fd > 1023."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return within_s > 0 and bool(poll.poll(within_s * 1000))
 
 
 def _refusal(result: Any, encoding: str) -> psycopg.Error:

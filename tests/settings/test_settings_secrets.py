@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from noggin_mp.domain import errors
 from noggin_mp.settings import checks, notifying, schema, secret_files, secrets
+from tests.support import descriptors
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +104,16 @@ def test_read_token_neither_waits_nor_grows_when_the_file_is_none(
         secrets.read_token(settings(token_file=str(tmp_path / "token")))
     with pytest.raises(errors.CredentialsError):
         notifying.secret(None, tmp_path / "token", "notify.email.password_file")
+
+
+def test_read_token_waits_for_a_pipe_when_a_thousand_files_are_open() -> None:
+    reading, writing = os.pipe()
+    later = threading.Timer(0.3, lambda: (os.write(writing, b"tok"), os.close(writing)))
+    with descriptors.held():
+        later.start()
+        assert secrets.read_token(settings(token_file=f"/dev/fd/{reading}")) == "tok"
+    later.join()
+    os.close(reading)
 
 
 @pytest.mark.parametrize("token", [None, "", "  "])

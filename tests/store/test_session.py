@@ -8,6 +8,7 @@ from psycopg import conninfo
 
 from noggin_mp.domain import errors
 from noggin_mp.store import session
+from tests.support import descriptors
 
 SECRET = "s3cr3t-pa55"
 
@@ -44,6 +45,15 @@ def test_connect_sets_up_session_when_database_answers(database: str) -> None:
         over_tcp = not connection.info.host.startswith("/")
         assert setting(connection, "tcp_keepalives_idle") == ("2" if over_tcp else "0")
         assert setting(connection, "tcp_user_timeout") == ("5000" if over_tcp else "0")
+
+
+def test_connect_works_when_a_thousand_files_are_open(database: str) -> None:
+    with (
+        descriptors.held(),
+        session.connect(database, schema="noggin_schema", application_name="tests") as connection,
+    ):
+        assert connection.fileno() > 1023
+        assert setting(connection, "TimeZone") == "UTC"
 
 
 def test_connect_leaves_no_transaction_open_when_not_autocommit(database: str) -> None:
