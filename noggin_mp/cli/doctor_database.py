@@ -76,6 +76,9 @@ class Doctor:
             said = f"Postgres {version} at {session.place(self._dsn)}, {trip_s * 1000:.1f} ms away"
             if connection.info.server_version // 10_000 < OLDEST_POSTGRES:
                 yield failed(said, f"use Postgres {OLDEST_POSTGRES} or newer", _CONFIG)
+            elif checkup.is_read_only(connection):
+                yield failed(f"{said}, takes no writes", session.READ_ONLY_REMEDY, _UNREACHABLE)
+                return
             elif trip_s > _SLOW_S:
                 yield warning(said, "move the fleet nearer to it: each TIP takes a few round trips")
             else:

@@ -1,4 +1,4 @@
-"""What a database can do for a fleet, tried out: notices, session locks, its clock, its room."""
+"""What a database can do for a fleet: writes, notices, session locks, its clock, its room."""
 
 import secrets
 import time
@@ -35,6 +35,13 @@ def room(connection: session.Connection) -> Room:
     ).fetchone()
     assert row is not None
     return Room(most=row[0], others=row[1])
+
+
+def is_read_only(connection: session.Connection) -> bool:
+    """True on a standby, and where an account or the server is set to take no writes."""
+    row = connection.execute("SELECT current_setting('transaction_read_only')::boolean").fetchone()
+    assert row is not None
+    return bool(row[0])
 
 
 def clock(connection: session.Connection) -> Clock:

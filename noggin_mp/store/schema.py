@@ -49,21 +49,17 @@ def migrate(connection: session.Connection, *, schema: str, dry_run: bool = Fals
 
     Raises: SchemaError when the database is newer, a file was altered after it was applied, a
     migration fails or a statement is not permitted; ConfigError for an unsafe schema name;
-    DatabaseUnreachable when the connection is lost.
+    DatabaseUnreachable when the connection is lost or takes no writes.
     """
     name = safe_identifier(schema)
     shipped = migrations.shipped()
     if dry_run:
         return [_summary(migration) for migration in _pending(connection, name, shipped)]
-    dsn = connection.info.dsn
-    try:
-        with _locked(connection):
-            pending = _pending(connection, name, shipped)
-            _prepare(connection, name)
-            for migration in pending:
-                _apply(connection, name, migration)
-    except psycopg.OperationalError as error:
-        raise session.unreachable(dsn, error) from None
+    with session.telling(connection.info.dsn), _locked(connection):
+        pending = _pending(connection, name, shipped)
+        _prepare(connection, name)
+        for migration in pending:
+            _apply(connection, name, migration)
     return [_summary(migration) for migration in pending]
 
 
@@ -244,7 +240,7 @@ def _apply(connection: session.Connection, schema: str, migration: migrations.Mi
                 (migration.version, migration.name, migration.sha256, _who()),
             )
     except psycopg.Error as error:
-        if connection.closed:
+        if connection.closed or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
             raise
         place = f"{migration.file}{_line(migration.text, error)}"
         raise errors.SchemaError(

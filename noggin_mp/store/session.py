@@ -34,6 +34,10 @@ _SERVER_KEEPALIVE: Final[dict[str, str]] = {
 }
 _SECRETS: Final = ("password", "sslpassword", "oauth_client_secret")
 _SQLSTATE_NO_DATABASE: Final = "3D000"
+READ_ONLY_REMEDY: Final = (
+    "point database.dsn at the primary (target_session_attrs=read-write finds it among hosts),"
+    " or let the server take writes"
+)
 _NO_SESSION: Final = "it gave us no session"
 
 
@@ -176,6 +180,8 @@ def unreachable(dsn: str, error: psycopg.Error) -> errors.DatabaseUnreachable:
         reason = reason.replace(str(secret), "***")
     if error.sqlstate == _SQLSTATE_NO_DATABASE or "does not exist" in reason:
         remedy = "create it, or correct database.dsn"
+    elif isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        remedy = READ_ONLY_REMEDY
     elif _NO_SESSION in reason:
         remedy = (
             "behind a pooler raise its default_pool_size or run fewer workers;"
@@ -192,10 +198,11 @@ def unreachable(dsn: str, error: psycopg.Error) -> errors.DatabaseUnreachable:
 
 @contextlib.contextmanager
 def telling(dsn: str) -> Iterator[None]:
-    """A session lost on the way is told like one refused. Raises: DatabaseUnreachable."""
+    """A session lost on the way is told like one refused, and so is a server that takes no writes,
+    as in a failover. Raises: DatabaseUnreachable."""
     try:
         yield
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
         raise unreachable(dsn, error) from error
 
 

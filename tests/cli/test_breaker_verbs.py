@@ -78,6 +78,17 @@ def test_verbs_exit_with_usage_when_an_argument_is_wrong(
     assert run(*arguments)[0] == 2
 
 
+def test_verbs_exit_5_when_the_database_takes_no_writes(run: Run, conn: session.Connection) -> None:
+    conn.execute(
+        f"ALTER DATABASE {conn.info.dbname} SET default_transaction_read_only = on".encode()
+    )
+
+    code, out, err = run("fleet", "pause", "--reason", "backup")
+
+    assert (code, out) == (5, "")
+    assert "read-only transaction; point database.dsn at the primary" in err
+
+
 def test_fleet_pause_is_shown_until_it_is_resumed(run: Run) -> None:
     assert run("fleet", "pause", "--reason", "backup")[0] == 0
     code, told, _ = run("fleet", "status", "--json")

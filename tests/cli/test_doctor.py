@@ -71,6 +71,20 @@ def test_doctor_bounds_the_wait_when_the_database_does_not_answer(
     assert found["database"][0]["state"] == "failed"
 
 
+def test_doctor_says_5_when_the_database_takes_no_writes(
+    patient: Patient, conn: session.Connection
+) -> None:
+    conn.execute(
+        f"ALTER DATABASE {conn.info.dbname} SET default_transaction_read_only = on".encode()
+    )
+
+    code, told, remedy = patient.finding("database", "failed")
+
+    assert code == 5
+    assert "takes no writes" in told
+    assert "the primary" in remedy
+
+
 def test_doctor_tells_of_an_empty_database(patient: Patient, database: str) -> None:
     patient.spoil("database", dsn=database)
 

@@ -188,6 +188,20 @@ def test_migrate_tells_lost_connection_when_server_ends_it(
         schema.migrate(empty, schema=SCHEMA)
 
 
+@pytest.mark.parametrize("half", [False, True])
+def test_migrate_tells_when_the_database_takes_no_writes(
+    empty: session.Connection, monkeypatch: pytest.MonkeyPatch, half: bool
+) -> None:
+    if half:
+        ship(monkeypatch, made(1, "CREATE TABLE one ();"))
+        schema.migrate(empty, schema=SCHEMA)
+    ship(monkeypatch, made(1, "CREATE TABLE one ();"), made(2, "CREATE TABLE two ();"))
+    empty.execute("SET default_transaction_read_only = on")
+    with pytest.raises(errors.DatabaseUnreachable, match="read-only") as caught:
+        schema.migrate(empty, schema=SCHEMA)
+    assert "the primary" in caught.value.remedy
+
+
 def test_migrate_says_what_owner_must_run_when_role_may_not(
     empty: session.Connection, role: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""A session that is lost while a worker starts is the database's fault, and no bug of ours."""
+"""A database that goes while a worker starts, or takes no writes: its fault, and no bug of ours."""
 
 from pathlib import Path
 
@@ -25,4 +25,18 @@ def test_worker_says_that_the_database_is_away_when_it_goes_while_it_starts(
 
     assert done.returncode == 5, done
     assert "refused us or is down: terminating connection due to admin" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_worker_says_that_the_database_takes_no_writes_when_it_is_a_standby(
+    tmp_path: Path, migrated: str, conn: session.Connection
+) -> None:
+    conn.execute(
+        f"ALTER DATABASE {conn.info.dbname} SET default_transaction_read_only = on".encode()
+    )
+
+    done = Newcomer(tmp_path, migrated).run("worker", "--slot", "0")
+
+    assert done.returncode == 5, done
+    assert "in a read-only transaction; point database.dsn at the primary" in done.stderr
     assert "Traceback" not in done.stderr
