@@ -144,7 +144,7 @@ def parse(text: str, *, name: str) -> Document:
     return made
 
 
-def _is_text(text: str) -> bool:
+def is_text(text: str) -> bool:
     """False when it holds what no file could: an escape may name half of a pair."""
     try:
         text.encode()
@@ -248,7 +248,7 @@ class _Builder:
                 )
                 continue
             name = str(key.value)
-            if not _is_text(name):
+            if not is_text(name):
                 self._fault(key, "a key holds half of a character (\\ud800 to \\udfff)")
                 continue
             here = (*path, name)
@@ -268,7 +268,7 @@ class _Builder:
         kind = str(node.tag).removeprefix("tag:yaml.org,2002:")
         text = str(node.value)
         if kind == "str":
-            if not _is_text(text):
+            if not is_text(text):
                 self._fault(node, "holds half of a character (\\ud800 to \\udfff)")
                 return _BROKEN
             return text

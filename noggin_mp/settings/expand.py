@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from noggin_mp.domain import errors, redaction
+from noggin_mp.settings import document
 from noggin_mp.settings.document import Document, KeyPath, Place
 from noggin_mp.settings.values import Expanded
 
@@ -54,16 +55,16 @@ class _Elsewhere(Exception):
     """The text refers to a value whose own fault is reported at its own place."""
 
 
-def expand(document: Document, *, env: Mapping[str, str], defaults: Mapping[str, Any]) -> Expansion:
+def expand(whole: Document, *, env: Mapping[str, str], defaults: Mapping[str, Any]) -> Expansion:
     """The document's data with every text expanded; what cannot be expanded is left out."""
-    return _Expander(document, env, defaults).run()
+    return _Expander(whole, env, defaults).run()
 
 
 class _Expander:
     def __init__(
-        self, document: Document, env: Mapping[str, str], defaults: Mapping[str, Any]
+        self, whole: Document, env: Mapping[str, str], defaults: Mapping[str, Any]
     ) -> None:
-        self._document, self._env, self._defaults = document, env, defaults
+        self._document, self._env, self._defaults = whole, env, defaults
         self._trail: list[KeyPath] = []
         self._problems: list[errors.Problem] = []
         self._dropped: set[KeyPath] = set()
@@ -154,6 +155,8 @@ class _Expander:
         name = name.strip()
         if _ENVIRONMENT.fullmatch(name):
             value = self._env.get(name, "")
+            if not document.is_text(value):
+                raise _Fault(f"the environment variable {name} is not UTF-8", "set it anew")
             if value:
                 return value, redaction.is_secret_name(name.lower()) or name.endswith("DSN")
             if separator:

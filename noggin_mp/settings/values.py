@@ -37,7 +37,7 @@ def refuse(message: str, remedy: str = "", *, hide: bool = False) -> NoReturn:
 
 _MOST_DIGITS = 400
 """Far above every range; Python itself refuses to read more than some thousands."""
-_WHOLE = re.compile(r"[-+]?\d[\d_]*")
+_WHOLE = re.compile(r"[-+]?[0-9]+(_[0-9]+)*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(b|[kmgt]i?b)", re.I)
@@ -55,7 +55,9 @@ def _whole(value: Any) -> int:
         if isinstance(value, float) and value.is_integer():
             refuse("must be a whole number", f"write {value:.0f}" if abs(value) < 1e15 else "")
         if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
-            refuse("must be a whole number, not text", "take the quotes away")
+            plain = value.strip().replace("_", "")
+            remedy = f"write {plain}" if "_" in value else "take the quotes away"
+            refuse("must be a whole number, not text", remedy)
         refuse("must be a whole number")
     return value
 

@@ -126,6 +126,11 @@ CORPUS = [
           "paths.input -> paths.log -> paths.input"),
     Wrong("bad_number_from_environment", "fleet:\n  workers: ${WORD}\n", 2, 12,
           '("abc" from "${WORD}")'),
+    Wrong("odd_number_from_environment", "fleet:\n  workers: ${ODD}\n", 2, 12,
+          'must be a whole number ("1__0" from'),
+    Wrong("half_character_from_environment", "pacing: {defaults: {rate: '${HALF}'}}\n", 1, 27,
+          "the environment variable HALF is not UTF-8"),
+    Wrong("underscores", "fleet:\n  workers: 1_2\n", 2, 12, "not text", "write 12"),
     # syntax
     Wrong("colon", "api:\n  namespace: a: b\n", 2, 15, "mapping values are not allowed", ""),
     Wrong("tab", "api:\n\tnamespace: a\n", 2, 1, "indent with spaces, not tabs"),
@@ -145,7 +150,7 @@ CORPUS = [
     Wrong("recursive", "api: &a\n  namespace: *a\n", 1, 6, "refers to the very value"),
 ]  # fmt: skip
 
-ENV = {"EMPTY": "", "WORD": "abc", "DIGITS": "9" * 5000}
+ENV = {"EMPTY": "", "WORD": "abc", "DIGITS": "9" * 5000, "ODD": "1__0", "HALF": "1\udcff"}
 
 
 @pytest.mark.parametrize("wrong", CORPUS, ids=lambda wrong: wrong.name)
