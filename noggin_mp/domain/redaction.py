@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 MASK = "***"
 
-# Greedy up to the last @: an unescaped @ or / in a password must not let its tail through.
-_USER_INFO = re.compile(r"(?<=://)([^\s'\"/@:]*):[^\s'\"]*@")
+_WORD = re.compile(r"[^\s'\"]+")
+_USER = re.compile(r"://[^/@:]*:")
 _PASSWORD = re.compile(
     r"\b(password|passwd|sslpassword)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.I
 )
@@ -28,6 +28,16 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, MASK)
-    text = _USER_INFO.sub(rf"\1:{MASK}@", text)
+    if "://" in text:
+        text = _WORD.sub(_without_password, text)
     text = _PASSWORD.sub(rf"\1\2{MASK}", text)
     return _BEARER.sub(rf"\1 {MASK}", text)
+
+
+def _without_password(found: re.Match[str]) -> str:
+    """A word that may be a URL; each character is looked at a few times, however long it is."""
+    word = found[0]
+    user = _USER.search(word)
+    # Up to the last @: an unescaped @ or / in a password must not let its tail through.
+    end = word.rfind("@")
+    return f"{word[: user.end()]}{MASK}{word[end:]}" if user and end >= user.end() else word

@@ -9,9 +9,10 @@ import yaml
 
 from noggin_mp.domain import errors, redaction
 
-_KEY = re.compile(r"[\"']?([A-Za-z_][\w.-]*)[\"']?\s*:")
+# Both look at each character a few times at most: a line may be a megabyte of one word.
+_KEY = re.compile(r"(?<![\w.-])[\d.-]*+[A-Za-z_][\w.-]*+[\"']?\s*+:")
 _SECRET_KEY = re.compile(
-    r"[\"']?\w*(token|password|secret|credential|dsn|webhook)\w*[\"']?\s*:\s*", re.I
+    r"(token|password|secret|credential|dsn|webhook)\w{0,99}[\"']?\s*:\s*", re.I
 )
 _HINTS = (
     ("mapping values are not allowed", "a value with ': ' in it needs quotes"),

@@ -46,7 +46,7 @@ def compiled(text: str) -> Layout:
     try:
         names = jinja2.meta.find_undeclared_variables(environment.parse(text))
         template = environment.from_string(text if "number" in names else text + _PHOTO)
-    except jinja2.TemplateError as error:
+    except (jinja2.TemplateError, RecursionError) as error:
         raise _wrong(text, error) from error
 
     def layout(values: Mapping[str, str]) -> str:

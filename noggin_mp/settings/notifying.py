@@ -15,6 +15,7 @@ from noggin_mp.settings.values import Int, Num, OptionalPath, Text
 
 Security = Annotated[Literal["starttls", "tls", "none"], values.Word]
 
+_MOST_LISTED = 1000
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _ADDRESS = re.compile(r"(?:[^\r\n<>]*<)?[^@\s<>,;]+@[^@\s<>,;]+>?")
 
@@ -36,6 +37,8 @@ def _kind(value: Any) -> str:
 def _listed(value: Any) -> Any:
     """A single text, with commas between its parts, stands for a list."""
     if isinstance(value, str):
+        if value.count(",") > _MOST_LISTED:
+            values.refuse(f"lists more than {_MOST_LISTED:,} entries")
         return [part.strip() for part in value.split(",") if part.strip()]
     return [] if value is None else value
 

@@ -14,6 +14,7 @@ from noggin_mp.settings import values
 from noggin_mp.settings.values import Text
 
 LAYOUTS = ("date", "type")
+_MOST_LAYOUT_CHARS = 4096
 MEDIA_PARTS = frozenset({"base_url", "namespace", "tip"})
 
 
@@ -88,6 +89,8 @@ def _layout(layout: str) -> str:
         return layout
     if "{{" not in layout:
         values.refuse("is neither date nor type nor a pattern with {{ ... }}")
+    if len(layout) > _MOST_LAYOUT_CHARS:
+        values.refuse(f"is longer than {_MOST_LAYOUT_CHARS:,} characters, and so is no path")
     from noggin_mp.settings import layouts  # a pattern is rare; nobody else waits for jinja2
 
     try:

@@ -1,5 +1,7 @@
 """A corpus of wrong configurations: each is told with its place, its reason and its remedy."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,6 +74,11 @@ CORPUS = [
     Wrong("digits", "fleet:\n  workers: ${DIGITS}\n", 2, 12, "with less digits"),
     Wrong("huge_float", "fleet:\n  workers: 1e300\n", 2, 12, "whole number (1e+300)"),
     Wrong("huge_size", f"log:\n  max_bytes: {'9' * 400} GB\n", 2, 14, "finite number of bytes"),
+    Wrong("layout_of_braces", f"attachments:\n  layout: '{'{{' * 900}'\n", 2, 11, "is unusable"),
+    Wrong("endless_layout", f"attachments:\n  layout: '{'{{ tip }}' * 900}'\n", 2, 11,
+          "longer than 4,096"),
+    Wrong("endless_list", f"notify:\n  email:\n    to: '{'a,' * 1500}'\n", 3, 9,
+          "more than 1,000 entries"),
     Wrong("no_such_home", "paths:\n  output: ~nobody-of-that-name/x\n", 2, 11, "no home folder"),
     # choices and formats
     Wrong("level", "log: {level: inof}\n", 1, 14, 'one of debug, info, warning, error ("inof")',
@@ -290,6 +297,28 @@ def test_read_shows_line_and_caret_when_the_syntax_is_wrong(tmp_path: Path) -> N
         "  2 |   namespace: a: b",
         "    |               ^",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"api:\n  namespace: {'1a' * 200_000}: b\n", "mapping values are not allowed"),
+        (f"api:\n  base_url: '{'://' * 200_000}'\n", "must start with http"),
+    ],
+)
+def test_read_tells_the_fault_at_once_when_a_word_is_endless(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    """In a process that can be ended: hours went by where the time grew with the square."""
+    (tmp_path / "n.yaml").write_text(text)
+    read = "from pathlib import Path; from noggin_mp.settings import loader"
+
+    done = subprocess.run(
+        [sys.executable, "-c", f"{read}; loader.load(Path('n.yaml'), env={{}})"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+    assert told in done.stderr
 
 
 def test_read_masks_the_excerpt_when_the_line_holds_a_token(tmp_path: Path) -> None:
