@@ -5,6 +5,7 @@ import grp
 import itertools
 import os
 import pwd
+import re
 import secrets
 import stat
 import sys
@@ -137,12 +138,20 @@ def _refuse_nonsense(ctx: Context, folder: Path, options: dict[str, Any]) -> Non
 
 
 def _account(name: str | None) -> tuple[str, str]:
-    """User and group that the service runs as; a user that is still to be made is his own group."""
+    """User and group that the service runs as; a user that is still to be made is his own group.
+
+    Raises: UsageError for a user who is not there and whom nobody could make.
+    """
     if name is None:
         name = "noggin" if os.geteuid() == 0 else getpass.getuser()
     try:
         return name, grp.getgrgid(pwd.getpwnam(name).pw_gid).gr_name
     except KeyError:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", name):
+            raise errors.UsageError(
+                f"{name!r} is no user here, and cannot be made one",
+                remedy="give --user a name of letters, digits, '_', '.' and '-'",
+            ) from None
         return name, name
 
 

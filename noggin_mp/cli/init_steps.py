@@ -15,10 +15,11 @@ def after(site: Site, *, systemd: bool, supervisord: bool) -> list[str]:
     sudo = "" if root else "sudo "
     config = shlex.quote(str(site.config))
     ours = f"{shlex.join(site.program)} -c {config}"
-    as_account = f"runuser -u {site.user} -- {ours}" if root else ours
+    user, group = shlex.quote(site.user), shlex.quote(site.group)  # "domain users"
+    as_account = f"runuser -u {user} -- {ours}" if root else ours
     token = shlex.quote(str(site.token))
     # A shell's own `>`: in a terminal that was another account's, /dev/stdin cannot be opened.
-    put = f"install -m 0640 -g {site.group} /dev/stdin {token}"
+    put = f"install -m 0640 -g {group} /dev/stdin {token}"
     put = put if root else f"(umask 077; cat > {token})"
     units, programs = (shlex.quote(str(site.folder / n)) for n in ("systemd", "supervisord"))
     steps = [f"edit {config}: database.dsn and api.namespace at least"]
@@ -31,8 +32,8 @@ def after(site: Site, *, systemd: bool, supervisord: bool) -> list[str]:
     elif not known:
         data, config_folder = (shlex.quote(str(one)) for one in (site.data, site.config.parent))
         steps += [
-            f"{sudo}useradd --system --home-dir {data} {site.user}",
-            f"{sudo}chown -R {site.user}: {data} && {sudo}chgrp -R {site.user} {config_folder}",
+            f"{sudo}useradd --system --home-dir {data} {user}",
+            f"{sudo}chown -R {user}: {data} && {sudo}chgrp -R {user} {config_folder}",
         ]
     steps += [
         f"{put}    # paste the token, then Ctrl-D",

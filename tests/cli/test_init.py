@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from noggin_mp.cli import doctor_services, main
+from noggin_mp.cli import doctor_services, init_files, init_steps, main
 from noggin_mp.settings import effective, loader, schema
 from tests.support import postgres
 from tests.support.command import Done
@@ -172,6 +172,17 @@ def test_next_steps_use_the_database_as_the_account_of_the_service(
         assert verbs[verb].startswith("runuser -u nobody -- ")
 
 
+def test_next_steps_can_be_typed_when_the_name_of_the_group_is_two_words(tmp_path: Path) -> None:
+    """As those of a directory service are: `domain users`."""
+    site = init_files.Site(
+        folder=tmp_path, program=("noggin-mp",), user="nobody", group="domain users"
+    )
+
+    steps = init_steps.after(site, systemd=False, supervisord=False)
+
+    assert not any("domain users" in step and "'domain users'" not in step for step in steps)
+
+
 @pytest.mark.parametrize(("user", "made"), [("nobody", False), ("not-here-yet", True)])
 def test_next_steps_make_the_account_only_when_it_is_missing(
     home: Path, capsys: pytest.CaptureFixture[str], user: str, made: bool
@@ -277,6 +288,8 @@ def test_logrotate_understands_its_file_when_init_wrote_it(
         (["--dsn", "postgresql://n:secret@db/x"], 2, "--dsn holds a password"),
         (["--numprocs"], 2, "--numprocs needs --supervisord"),
         (["-c", "x.yaml"], 2, "give --dir instead of -c"),
+        (["--user", "no body"], 2, "is no user here, and cannot be made one"),
+        (["--user", "nobody;reboot"], 2, "is no user here, and cannot be made one"),
         (["--dir", "new\nline"], 2, "cannot stand in a configuration"),
         (["--dir", os.fsdecode(b"\xff")], 2, "cannot stand in a configuration"),
     ],
