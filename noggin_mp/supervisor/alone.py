@@ -50,7 +50,7 @@ def run(
     address = settings.monitor.address if kind is fleet.ChildKind.MONITOR else None
     listener = listen.bind(address) if address is not None else None
     stop = signals.Stop(life_fd=None)
-    stop.install_alone(patience_s=settings.fleet.grace_s + _LATE_S)
+    stop.install_alone(patience_s=_patience_s(settings))
     faulthandler.enable(file=2, all_threads=True)
     kernel.drain_with_supervisord()
     title = kernel.Title()
@@ -86,6 +86,10 @@ def run(
     return fleet.EXIT_INTERRUPTED if stop.interrupted else code
 
 
+def _patience_s(settings: schema.Settings) -> float:
+    return settings.fleet.grace_s + _LATE_S
+
+
 class Reloading:
     """What HUP orders: to take live keys over; the end, for the manager to start us anew, else."""
 
@@ -107,6 +111,7 @@ class Reloading:
         elif diff.whole(found.changes) in (None, diff.Liveness.LIVE):
             self._settings = found.settings
             self._source.accept(found.said)
+            self._stop.patience_s = _patience_s(found.settings)
             log.info("config_applied", changed=changed)
             return [
                 child.Order(name=child.SETTINGS, body={"version": 0, "settings": found.settings})

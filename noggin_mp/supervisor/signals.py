@@ -7,6 +7,8 @@ import signal
 from collections.abc import Iterable
 from types import FrameType
 
+from noggin_mp.observe import outlet
+
 SUPERVISOR_SIGNALS = (
     signal.SIGTERM,
     signal.SIGINT,
@@ -45,9 +47,15 @@ def _do_nothing(_number: int, _frame: FrameType | None) -> None:
 
 
 def _give_up(_number: int, _frame: FrameType | None) -> None:
-    """End at once: a drain has its own limits, so something hangs, such as a stopped database."""
-    os.write(2, b"noggin-mp: still not ended after fleet.grace_s; giving up\n")
-    os._exit(1)
+    """End at once: a drain has its own limits, so something hangs, such as a stopped database.
+
+    Or the reader of our log, which is no reason to stay either.
+    """
+    try:
+        with contextlib.suppress(OSError):
+            outlet.Outlet(2).write(b"noggin-mp: still not ended after fleet.grace_s; giving up\n")
+    finally:
+        os._exit(1)
 
 
 class Inbox:
@@ -96,7 +104,8 @@ class Stop:
         self._aborting = False
         self._reopen = self._reload = False
         self._interrupts = 0
-        self._patience_s = 0.0
+        self.patience_s = 0.0
+        """So long after the end was asked for it comes, whatever hangs; 0: never of itself."""
         read_fd, self._write_fd = os.pipe()
         os.set_blocking(self._write_fd, False)
         self._fds = (read_fd,) if life_fd is None else (read_fd, life_fd)
@@ -109,11 +118,8 @@ class Stop:
         self._install((signal.SIGTERM, signal.SIGQUIT))
 
     def install_alone(self, *, patience_s: float = 0.0) -> None:
-        """Handle the signals of a process without a supervisor: INT is for it as well.
-
-        `patience_s` after the end was asked for it comes, whatever hangs; 0: never of itself.
-        """
-        self._patience_s = patience_s
+        """Handle the signals of a process without a supervisor: INT is for it as well."""
+        self.patience_s = patience_s
         signal.signal(signal.SIGALRM, _give_up)
         for number in _WITHOUT_MEANING_ALONE:
             signal.signal(number, signal.SIG_IGN)
@@ -127,8 +133,8 @@ class Stop:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self._interrupts += number == signal.SIGINT
-        if not self._asked and self._patience_s:
-            signal.setitimer(signal.ITIMER_REAL, self._patience_s)
+        if not self._asked and self.patience_s:
+            signal.setitimer(signal.ITIMER_REAL, self.patience_s)
         self._asked = True
         self._aborting = self._aborting or number == signal.SIGQUIT or self._interrupts > 1
         if self._interrupts > 2:

@@ -101,6 +101,27 @@ def test_lone_worker_gives_up_when_it_hangs_in_its_end(
     assert not noted(tmp_path, "aborted")
 
 
+@pytest.mark.parametrize("reader", ["gone", "stuck"])
+def test_lone_worker_gives_up_when_nobody_reads_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str
+) -> None:
+    monkeypatch.setenv("LATE_S", "0.2")
+    with lone(tmp_path, entry="slow") as process:
+        until(lambda: started(tmp_path))
+        assert process.stderr is not None
+        if reader == "gone":
+            process.stderr.close()
+        else:
+            fd = os.open(f"/proc/{process.pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+            with contextlib.suppress(BlockingIOError):
+                while os.write(fd, b"." * 4096):
+                    pass
+            os.close(fd)
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(20) == 1
+
+
 def test_second_lone_worker_is_refused_when_its_slot_is_taken(tmp_path: Path) -> None:
     with lone(tmp_path) as first:
         until(lambda: started(tmp_path))

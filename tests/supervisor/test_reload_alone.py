@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from noggin_mp.supervisor import holdings
+from noggin_mp.settings import schema
+from noggin_mp.supervisor import alone as lone_process
+from noggin_mp.supervisor import contexts, holdings, signals
 from tests.supervisor.conftest import noted
 from tests.support.wait import until
 
@@ -106,3 +108,15 @@ def test_lone_worker_drains_with_exit_code_0_when_another_process_is_needed(
         assert one.notes("settings") == []
         assert [note["aborting"] for note in one.notes("ended")] == [False]
         assert "config_needs_new_process" in one.log
+
+
+def test_lone_worker_gives_up_by_the_grace_of_its_last_settings() -> None:
+    stop = signals.Stop(life_fd=None)
+    stop.patience_s = 1.0
+    fresh = schema.Settings.model_validate({"fleet": {"grace_s": 77}})
+    source = contexts.Source(read=lambda: fresh)
+    stop._note_reload(signal.SIGHUP, None)
+    orders = lone_process.Reloading(schema.Settings(), source, stop).orders()
+
+    assert len(orders) == 1
+    assert stop.patience_s == 77 + lone_process._LATE_S
