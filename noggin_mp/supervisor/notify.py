@@ -12,6 +12,8 @@ from typing import Final
 
 _MOST_KEPT: Final = 4
 """Of states that wait to be heard: a start, a reload, and the end."""
+_STATUS_CHARS: Final = 500
+"""Source: systemd passes over a whole datagram of 4096 bytes (NOTIFY_BUFFER_MAX), READY=1 in it."""
 
 
 class Notifier:
@@ -45,7 +47,7 @@ class Notifier:
 
     def ready(self, status: str) -> None:
         """We work (again)."""
-        self._send("READY=1", f"STATUS={status}")
+        self._send("READY=1", _status(status))
 
     def reloading(self) -> None:
         """A reload begins; `ready` ends it."""
@@ -54,7 +56,7 @@ class Notifier:
 
     def stopping(self, status: str) -> None:
         """We are about to end."""
-        self._send("STOPPING=1", f"STATUS={status}")
+        self._send("STOPPING=1", _status(status))
 
     def alive(self) -> None:
         """One full turn of the loop is done."""
@@ -68,8 +70,7 @@ class Notifier:
             self._socket = None
 
     def _send(self, *lines: str) -> None:
-        text = "\n".join(line.replace("\n", " ") for line in lines)
-        self._unsent.append(text.encode("utf-8", "replace"))
+        self._unsent.append("\n".join(lines).encode("utf-8", "replace"))
         self._flush()
 
     def _flush(self) -> bool:
@@ -91,3 +92,8 @@ class Notifier:
         except OSError:
             return True  # systemd's own timeouts judge; our work does not depend on being heard
         return True
+
+
+def _status(text: str) -> str:
+    """What `systemctl status` shows: one line, for systemd takes another one for a state."""
+    return f"STATUS={' '.join(text.split())[:_STATUS_CHARS]}"

@@ -141,6 +141,22 @@ def test_notifier_speaks_systemds_words_when_a_socket_listens(
     notifier.alive()  # nobody listens any more
 
 
+def test_notifier_says_one_short_line_when_the_reason_is_long_or_has_lines(tmp_path: Path) -> None:
+    """systemd ignores a datagram of 4096 bytes, with READY=1 in it, and splits at \\r as well."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.settimeout(5)
+        server.bind(str(tmp_path / "notify"))
+        notifier = notify.Notifier(str(tmp_path / "notify"))
+        notifier.ready("\U0001f4a5" * 2000)
+        notifier.stopping("asked\rMAINPID=1\nby me")
+        long, lines = server.recv(100_000), server.recv(100_000)
+        notifier.close()
+
+    assert long.startswith(b"READY=1\nSTATUS=")
+    assert len(long) < 4096
+    assert lines == b"STOPPING=1\nSTATUS=asked MAINPID=1 by me"
+
+
 @pytest.mark.parametrize("address", [None, "", "relative"])
 def test_notifier_is_silent_when_nobody_asked(address: str | None) -> None:
     notify.Notifier(address).ready("fine")
