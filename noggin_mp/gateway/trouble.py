@@ -29,19 +29,29 @@ def _remedy(error: OSError, path: Path) -> str:
         start = "" if error.errno == errno.ENOENT else "remove what stands in its way, then "
         return f"{start}run: sudo install -d -o {user} -m 750 {_quoted(path)}"
     if error.errno in (errno.EACCES, errno.EPERM):
-        barred = next((p for p in reversed(path.absolute().parents) if not _enterable(p)), None)
-        if barred is not None:
-            return f"choose a folder {user} can reach, or run: sudo chmod o+x {_quoted(barred)}"
-        if not os.path.lexists(path):
-            return f"run: sudo install -d -o {user} -m 750 {_quoted(path)}"
-        if path.stat().st_uid == os.geteuid():
-            return f"run: chmod u+rwx {_quoted(path)}"
-        return f"run: sudo chown -R {user} {_quoted(path)}"
+        return _opening(Path(os.path.realpath(path)), user)
     if error.errno == errno.EROFS:
         return f"mount it writable: findmnt -T {_quoted(path)}"
     if error.errno in _TOO_MANY:
         return "raise the limit of open files (ulimit -n, LimitNOFILE=), or lower fleet.threads"
     return f"check the disk: findmnt -T {_quoted(path)}; dmesg | tail"
+
+
+def _opening(path: Path, user: str) -> str:
+    """What gives us `path`, which has no symlink in it: the folder that bars us may be behind one.
+
+    It may have gone meanwhile.
+    """
+    barred = next((p for p in reversed(path.parents) if not _enterable(p)), None)
+    if barred is not None:
+        return f"choose a folder {user} can reach, or run: sudo chmod o+x {_quoted(barred)}"
+    try:
+        owner = path.stat().st_uid
+    except OSError:
+        return f"run: sudo install -d -o {user} -m 750 {_quoted(path)}"
+    if owner == os.geteuid():
+        return f"run: chmod u+rwx {_quoted(path)}"
+    return f"run: sudo chown -R {user} {_quoted(path)}"
 
 
 def _enterable(folder: Path) -> bool:

@@ -81,6 +81,18 @@ def test_folder_behind_a_shut_one_is_told_with_what_opens_it(open_place: Path, t
     assert remedy.endswith(f"or run: sudo chmod o+x {shut}")
 
 
+def test_folder_that_leads_behind_a_shut_one_is_told_with_what_opens_it(open_place: Path) -> None:
+    shut = open_place / "shut"
+    (shut / "log").mkdir(parents=True)
+    (open_place / "log").symlink_to(shut / "log")
+    shut.chmod(0)
+    state, remedy = seen_without_rights(open_place / "log")
+    shut.chmod(0o700)
+
+    assert state == "failed"
+    assert remedy.endswith(f"or run: sudo chmod o+x {shut}")
+
+
 def test_own_folder_without_rights_is_opened_by_its_remedy(open_place: Path) -> None:
     folder = open_place / "out"
     folder.mkdir()

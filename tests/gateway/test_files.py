@@ -120,6 +120,13 @@ def test_local_names_the_owner_as_remedy_when_the_folder_is_there(tmp_path: Path
         assert found.remedy == f"run: sudo chown -R {trouble._user()} {tmp_path}"
 
 
+def test_local_names_where_a_link_leads_when_nothing_is_there(tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to(tmp_path / "gone")
+    error = PermissionError(errno.EACCES, "denied")
+    found = trouble.local(error, tmp_path / "out", doing="write to")
+    assert found.remedy == f"run: sudo install -d -o {trouble._user()} -m 750 {tmp_path / 'gone'}"
+
+
 def test_publish_text_replaces_the_text_when_it_is_written_again(tmp_path: Path) -> None:
     for text in ("first\n", "zweite Fassung: äöü €\n"):
         path = files.publish_text(tmp_path, "LCD - 000001_inspection_data.txt", text)
