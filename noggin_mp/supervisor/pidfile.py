@@ -158,6 +158,11 @@ def write_state(folder: Path, state: Mapping[str, object]) -> None:
     fresh.replace(folder / STATE_FILE)
 
 
+def has_state(folder: Path) -> bool:
+    """False when supervisor.json is gone."""
+    return os.path.lexists(folder / STATE_FILE)
+
+
 def read_state(folder: Path) -> dict[str, Any]:
     """What the supervisor of this folder last said: `pid`, `state`, `config_error`, and more.
 

@@ -63,7 +63,7 @@ class Report:
             if lost := self._lock.lost():
                 pidfile.restore(self._folder, lock=self._lock, identity=self._identity)
                 log.warning("state_folder_restored", folder=str(self._folder))
-            if changed or lost or self._failing:
+            if changed or lost or self._failing or not pidfile.has_state(self._folder):
                 pidfile.write_state(self._folder, self.said)
             if self._failing:
                 log.info("state_written")

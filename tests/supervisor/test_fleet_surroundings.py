@@ -142,6 +142,16 @@ def test_state_is_told_again_when_somebody_removes_it(start: "Start", gone: str)
     assert host.stderr().count("state_folder_restored") == 1
 
 
+def test_state_is_told_again_when_somebody_removes_its_file(start: "Start") -> None:
+    host = start()
+    host.until_running()
+    before = host.said()
+    (host.state / pidfile.STATE_FILE).unlink()
+    assert host.said()["slots"] == []
+
+    until(lambda: host.said() == before, timeout_s=30)
+
+
 def test_state_is_true_again_when_its_file_can_be_written_again(start: "Start") -> None:
     host = start()
     pids = host.until_running()
