@@ -85,7 +85,11 @@ class Reloads:
         self._found = checking.Finding()
         self._before = settings
         self._rollout: rollout.Rollout | None = None
-        self._publish()
+        source = options.source or contexts.Source(read=lambda: settings)
+        self._publication = running.Publication(
+            file=source.file, pinned=source.pinned, salt=held.instance
+        )
+        self._publish(source.texts())
 
     @property
     def possible(self) -> bool:
@@ -121,6 +125,7 @@ class Reloads:
 
     def turn(self, now: float) -> None:
         """Go on with what is due."""
+        self._publication.look(now)
         if self._fleet.phase is fleet.Phase.DRAINING:
             self.close()
             return
@@ -280,17 +285,10 @@ class Reloads:
     def _note(self, state: State) -> None:
         self._state, self._at = state, time.time()
 
-    def _publish(self, texts: Mapping[str, str] | None = None) -> None:
-        source = self._source or contexts.Source(read=lambda: self.settings)
-        running.publish(
-            self.settings,
-            version=self._fleet.generation + 1,
-            pinned=source.pinned,
-            texts=texts if texts is not None else source.texts(),
-            file=source.file,
-        )
+    def _publish(self, texts: Mapping[str, str]) -> None:
+        version = self._fleet.generation + 1
+        self._publication.publish(self.settings, version=version, texts=texts)
 
     def withdraw(self) -> None:
         """The fleet has ended: nobody runs with this configuration any more."""
-        if self._source is not None:
-            running.withdraw(self._source.file)
+        self._publication.withdraw()

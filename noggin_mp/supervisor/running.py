@@ -22,6 +22,7 @@ from noggin_mp.supervisor import pidfile
 SHOWN_FILE = "config.json"
 TEXTS_FILE = "config.files"
 _MARK_DIGITS = 4
+_LOOK_EVERY_S = 5.0
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the owner is checked before use
 
 log = logs.get("supervisor")
@@ -37,38 +38,63 @@ class Running:
     salt: str
 
 
-def publish(
-    settings: schema.Settings,
-    *,
-    version: int,
-    pinned: Mapping[str, Any],
-    texts: Mapping[str, str],
-    file: Path | None,
-) -> None:
-    """Say what is in effect from now on; a disk that is full must not stop the fleet."""
-    folder = settings.paths.state
-    try:
-        salt = pidfile.instance(folder)
-        said = {
+class Publication:
+    """What is in effect, as files: written again when they went away, or could not be written.
+
+    A disk that is full must not stop the fleet: the log tells it, once.
+    """
+
+    def __init__(self, *, file: Path | None, pinned: Mapping[str, Any], salt: str) -> None:
+        """`salt`: the identity of the state folder."""
+        self._file = file
+        self._salt = salt
+        self._pinned = dict(pinned)
+        self._folder = Path()
+        self._said: dict[str, object] = {}
+        self._texts: dict[str, str] = {}
+        self._look_at = 0.0
+        self._failing = False
+
+    def publish(self, settings: schema.Settings, *, version: int, texts: Mapping[str, str]) -> None:
+        """Say what is in effect from now on."""
+        self._folder = settings.paths.state
+        self._said = {
             "version": version,
             "applied_at": time.time(),
-            "pinned": dict(pinned),
-            "settings": diff.to_json(facts(settings, salt)),
+            "pinned": self._pinned,
+            "settings": diff.to_json(facts(settings, self._salt)),
         }
-        _write(folder / SHOWN_FILE, said, mode=0o640)
-        _write(folder / TEXTS_FILE, {"file": str(file or ""), "texts": dict(texts)}, mode=0o600)
-        if file is not None:
+        self._texts = dict(texts)
+        self._write()
+
+    def look(self, now: float) -> None:
+        """Write it again, if need be; now and then."""
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_EVERY_S
+        names = (SHOWN_FILE, TEXTS_FILE)
+        if self._failing or not all(os.path.lexists(self._folder / name) for name in names):
+            self._write()
+
+    def _write(self) -> None:
+        folder, file = self._folder, self._file
+        try:
+            _write(folder / SHOWN_FILE, self._said, mode=0o640)
+            _write(folder / TEXTS_FILE, {"file": str(file or ""), "texts": self._texts}, mode=0o600)
+            if file is not None:
+                with contextlib.suppress(OSError):
+                    _write(_pointer(file, os.geteuid()), {"state": str(folder)}, mode=0o644)
+            self._failing = False
+        except OSError as error:
+            if not self._failing:
+                log.warning("configuration_not_published", reason=error.strerror)
+            self._failing = True
+
+    def withdraw(self) -> None:
+        """No fleet runs with this file any more."""
+        if self._file is not None:
             with contextlib.suppress(OSError):
-                _write(_pointer(file, os.geteuid()), {"state": str(folder)}, mode=0o644)
-    except OSError as error:
-        log.warning("configuration_not_published", reason=error.strerror)
-
-
-def withdraw(file: Path | None) -> None:
-    """No fleet runs with this file any more."""
-    if file is not None:
-        with contextlib.suppress(OSError):
-            _pointer(file, os.geteuid()).unlink()
+                _pointer(self._file, os.geteuid()).unlink()
 
 
 def facts(settings: schema.Settings, salt: str) -> dict[str, diff.Fact]:

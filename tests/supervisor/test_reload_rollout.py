@@ -256,3 +256,24 @@ def test_what_runs_is_published_without_secrets(start: "Start", tmp_path: Path) 
     assert json.loads(text)["settings"]["api.token"]["shown"] == "***"
     assert json.loads(text)["version"] == 2
     assert os.stat(host.state / "config.files").st_mode & 0o077 == 0  # noqa: PTH116
+
+
+def test_what_runs_is_published_again_when_it_went_or_could_not_be_written(
+    start: "Start", tmp_path: Path
+) -> None:
+    host = start(reloads=[settings(tmp_path, threads=7)])
+    host.until_running()
+    shown = host.state / "config.json"
+    text = shown.read_text()
+    for name in (shown.name, "config.files"):
+        (host.state / name).unlink()
+    until(lambda: (host.state / "config.files").exists(), timeout_s=30)
+    assert shown.read_text() == text
+
+    (host.state / ".config.json.new").mkdir()
+    reload(host)
+    assert host.said()["reload"]["last"]["outcome"] == "applied"
+    assert json.loads(shown.read_text())["version"] == 1
+    (host.state / ".config.json.new").rmdir()
+    until(lambda: json.loads(shown.read_text())["version"] == 2, timeout_s=30)
+    assert host.stderr().count("configuration_not_published") == 1
