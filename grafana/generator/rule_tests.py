@@ -25,7 +25,6 @@ def texts(rules: Path) -> dict[str, str]:
     Cases that last hours have a file of their own, in which the rules are evaluated more rarely:
     every minute would take promtool a minute of work.
     """
-    # Imported late: the cases are a long table of their own, made of the classes above.
     known = _known(rules)
     short = [case for case in rule_cases.CASES if case.minutes <= _SHORT_MINUTES]
     long = [case for case in rule_cases.CASES if case.minutes > _SHORT_MINUTES]
