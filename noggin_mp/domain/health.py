@@ -131,7 +131,8 @@ def _breakers(
 ) -> tuple[list[Reason], list[Reason]]:
     """Scopes that stop the fleet, and those that will pass by themselves in a moment.
 
-    One left open at a host that nobody here works with any more stops nothing; nobody probes it.
+    One left so at a host that nobody here works with any more stops nothing: nobody probes it, or
+    tries a token there.
     """
     reasons, notes = [], []
     for one in breakers:
@@ -141,10 +142,10 @@ def _breakers(
             remedy = "give a valid token (api.token or api.token_file) and reload or restart"
         else:
             remedy = f"see noggin-mp breaker show {scope}"
-        if state == "open" and api_host not in ("", scope, scope.rpartition(":")[0]):
+        if state in _STOPS and api_host not in ("", scope, scope.rpartition(":")[0]):
             notes.append(Reason(
                 code="breaker.elsewhere",
-                message=f"{scope}, another host than api.base_url's, is open{why}",
+                message=f"{scope}, another host than api.base_url's, is {state}{why}",
                 remedy=f"forget it: noggin-mp breaker reset {scope}"))  # fmt: skip
         elif state in _STOPS:
             reasons.append(Reason(

@@ -77,12 +77,15 @@ def test_judge_only_notes_what_is_harmless(change: dict[str, Any], code: str) ->
     assert verdict.healthy
 
 
+@pytest.mark.parametrize("state", ["open", "forced_open", "auth_stop"])
 @pytest.mark.parametrize(
     ("scope", "healthy"),
     [("api.new:api", False), ("api.new", False), ("api.old:api", True), ("api.old", True)],
 )
-def test_judge_only_notes_a_breaker_left_open_at_another_host(scope: str, healthy: bool) -> None:
-    breakers = [{"scope": scope, "state": "open"}]
+def test_judge_only_notes_a_breaker_left_open_at_another_host(
+    scope: str, healthy: bool, state: str
+) -> None:
+    breakers = [{"scope": scope, "state": state}]
     verdict = health.judge(dataclasses.replace(GOOD, breakers=breakers, api_host="api.new"))
 
     assert verdict.healthy is healthy
