@@ -45,8 +45,7 @@ def run(
     state = settings.paths.state
     pidfile.prepare_folder(state)
     slot = slots.Slot(kind=kind, number=number)
-    _refuse_supervised(settings, slot)
-    lock = pidfile.Lock(state, f"{slot.name.replace(' ', '-')}.lock", what=slot.name)
+    lock = _claimed(settings, slot)
     address = settings.monitor.address if kind is fleet.ChildKind.MONITOR else None
     listener = listen.bind(address) if address is not None else None
     stop = signals.Stop(life_fd=None)
@@ -134,12 +133,26 @@ def run_beside(settings: schema.Settings, entry: children.Entry, *, first: int) 
     return run(fleet.ChildKind.WORKER, last, settings, entry)
 
 
+def _claimed(settings: schema.Settings, slot: slots.Slot) -> pidfile.Lock:
+    """The slot's lock. First locked, then looked around, as a supervisor does: so one of two that
+    start at once sees the other. Raises: AlreadyRunning, PathUnusable."""
+    name = f"{slot.name.replace(' ', '-')}.lock"
+    lock = pidfile.Lock(settings.paths.state, name, what=slot.name)
+    try:
+        _refuse_supervised(settings, slot)
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
 def _refuse_supervised(settings: schema.Settings, slot: slots.Slot) -> None:
     """A supervisor's children and lone ones would share slots, and so leases and metrics files."""
     said = pidfile.read_state(settings.paths.state)
     if said["state"] in ("stopped", "unknown"):
         return
-    taken = [found["slot"] for found in said["slots"]]
+    # One that has only just come has not told its slots yet; it will have these.
+    taken = [found["slot"] for found in said["slots"]] or [*range(settings.fleet.workers)]
     if slot.kind is fleet.ChildKind.MONITOR or slot.number in taken:
         free = "" if slot.kind is fleet.ChildKind.MONITOR else f", take a --slot above {max(taken)}"
         raise errors.AlreadyRunning(

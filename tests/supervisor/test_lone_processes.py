@@ -152,6 +152,25 @@ def test_lone_process_is_refused_when_a_supervisor_runs_its_slot(
     assert f"the supervisor with process id {host.pid} runs {kind}" in told
 
 
+@pytest.mark.parametrize(("kind", "slot"), [("worker", 3), ("monitor", 0)])
+def test_lone_process_is_refused_when_a_supervisor_has_only_just_come(
+    tmp_path: Path, kind: str, slot: int
+) -> None:
+    settings = schema.Settings.model_validate(
+        {"paths": {"state": str(tmp_path / "state")}, "monitor": {"bind": "127.0.0.1:0"}}
+    )
+    held = holdings.Holdings(settings)  # of four workers, and nothing is told of them yet
+    try:
+        with lone(tmp_path, kind, slot) as process:
+            _, told = process.communicate(timeout=10)
+    finally:
+        held.close()
+
+    assert process.returncode == 7
+    assert f"the supervisor with process id {os.getpid()} runs {kind}" in told
+    assert pidfile.lone(tmp_path / "state") == {}
+
+
 @pytest.mark.parametrize(("kind", "slot"), [("worker", 0), ("monitor", 0)])
 def test_supervisor_is_refused_when_a_lone_process_has_one_of_its_slots(
     tmp_path: Path, kind: str, slot: int
