@@ -136,8 +136,7 @@ def run_beside(settings: schema.Settings, entry: children.Entry, *, first: int) 
 def _claimed(settings: schema.Settings, slot: slots.Slot) -> pidfile.Lock:
     """The slot's lock. First locked, then looked around, as a supervisor does: so one of two that
     start at once sees the other. Raises: AlreadyRunning, PathUnusable."""
-    name = f"{slot.name.replace(' ', '-')}.lock"
-    lock = pidfile.Lock(settings.paths.state, name, what=slot.name)
+    lock = pidfile.Lock(settings.paths.state, pidfile.slot_lock(slot.name), what=slot.name)
     try:
         _refuse_supervised(settings, slot)
     except BaseException:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from noggin_mp.domain import child, slots
 from noggin_mp.observe import logs
 from noggin_mp.settings import schema
-from noggin_mp.supervisor import children, contexts, holdings
+from noggin_mp.supervisor import children, contexts, holdings, pidfile
 
 MESSAGE, EXIT = "message", "exit"
 """What the selector tells about a child: it spoke, or it may have ended."""
@@ -59,7 +59,15 @@ class Crew:
     def spawn(
         self, slot: slots.Slot, *, settings: schema.Settings, generation: int, now: float
     ) -> bool:
-        """Fork a tenant for the slot; False when the system refused."""
+        """Fork a tenant for the slot; False when the system refused, or somebody else is in it.
+
+        Forked all the same, it would be refused by the database, which ends the fleet.
+        """
+        lone = pidfile.lone_tenant(settings.paths.state, slot.name)
+        if lone is not None:
+            reason = f"process {lone} works in this slot by itself"
+            log.error("fork_refused", child=slot.name, reason=reason)
+            return False
         make_context = contexts.maker(
             slot,
             place=self._place,

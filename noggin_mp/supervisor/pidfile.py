@@ -183,6 +183,18 @@ def read_state(folder: Path) -> dict[str, Any]:
     return said | {"pid": None, "state": "stopped", "config_error": None, "slots": []}
 
 
+def slot_lock(slot: str) -> str:
+    """The name of the file that a process without a supervisor locks for its slot."""
+    return f"{slot.replace(' ', '-')}.lock"
+
+
+def lone_tenant(folder: Path, slot: str) -> int | None:
+    """The process without a supervisor of ours that works in this slot."""
+    with contextlib.suppress(OSError):
+        return _holder(folder / slot_lock(slot))
+    return None
+
+
 def lone(folder: Path) -> dict[str, int]:
     """Processes without a supervisor of ours that work in this folder, by slot name.
 

@@ -152,6 +152,24 @@ def test_lone_process_is_refused_when_a_supervisor_runs_its_slot(
     assert f"the supervisor with process id {host.pid} runs {kind}" in told
 
 
+def test_fleet_goes_on_when_it_grows_into_the_slot_of_a_lone_worker(
+    start: "Start", tmp_path: Path
+) -> None:
+    host = start()
+    host.until_running()
+    with lone(tmp_path, "worker", 2) as process:
+        until(lambda: len(started(tmp_path)) == 4)
+        host.signal(signal.SIGTTIN)
+        until(lambda: [slot["state"] for slot in host.said()["slots"]][2:] == ["parked"])
+        assert f"process {process.pid} works in this slot by itself" in host.stderr()
+        assert len(started(tmp_path)) == 4
+        process.terminate()
+        process.wait(10)
+
+    host.signal(signal.SIGTTIN)
+    host.until_running(4)
+
+
 @pytest.mark.parametrize(("kind", "slot"), [("worker", 3), ("monitor", 0)])
 def test_lone_process_is_refused_when_a_supervisor_has_only_just_come(
     tmp_path: Path, kind: str, slot: int
