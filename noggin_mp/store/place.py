@@ -1,5 +1,6 @@
 """How a long-running process of ours reaches the database: its sessions, listener and pool."""
 
+import weakref
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,8 +62,18 @@ class Place:
         return connection
 
     def pool(self, max_size: int = 3) -> session.Pool:
-        """A pool of sessions that plan each statement anew, as the queue's size swings."""
-        return session.open_pool(
+        """A pool of sessions that plan each statement anew, as the queue's size swings.
+
+        Another `timeout` of it holds for answers as well, from a session's next use on.
+        """
+        set_to: weakref.WeakKeyDictionary[session.Connection, float] = weakref.WeakKeyDictionary()
+
+        def bound(connection: session.Connection) -> None:
+            if set_to.get(connection, self.patience_s) != pool.timeout:
+                set_to[connection] = pool.timeout
+                connection.execute(f"SET statement_timeout = {pool.timeout * 1000:.0f}".encode())
+
+        pool = session.open_pool(
             self.dsn,
             schema=self.schema_name,
             application_name=self.application_name,
@@ -72,8 +83,9 @@ class Place:
             force_custom_plan=True,
             connect_timeout_s=self._connect_timeout_s,
             # Whoever uses it copes with a broken session: a round trip for each use is dear.
-            checked=False,
+            lent=bound,
         )
+        return pool
 
     @property
     def _connect_timeout_s(self) -> int:

@@ -1,7 +1,7 @@
 """Sessions with Postgres: every connection of the program is opened, and set up, here."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import psycopg
@@ -85,11 +85,13 @@ def open_pool(
     connect_timeout_s: int = CONNECT_TIMEOUT_S,
     timeout_s: float = 30.0,
     checked: bool = True,
+    lent: Callable[[Connection], None] | None = None,
 ) -> Pool:
     """An open pool of sessions like those of `connect`. It has threads: fork first.
 
     Whoever asks for a session waits `timeout_s` for one at most.
-    `checked` asks each session whether it lives before it is lent: one round trip more.
+    `checked` asks each session whether it lives before it is lent: one round trip more. `lent` is
+    called instead, where it is given.
 
     Raises: DatabaseUnreachable when not even the first session can be opened.
     """
@@ -102,7 +104,7 @@ def open_pool(
         configure=lambda c: _set_up(
             c, schema, statement_timeout_s, force_custom_plan, connect_timeout_s
         ),
-        check=psycopg_pool.ConnectionPool.check_connection if checked else None,
+        check=lent or (psycopg_pool.ConnectionPool.check_connection if checked else None),
         min_size=min_size,
         max_size=max_size,
         timeout=timeout_s,
