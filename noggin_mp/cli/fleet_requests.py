@@ -237,9 +237,12 @@ def judged(
         silent = host.get("state") in ("silent", "gone")
         age = f"not heard of for {host.get('silent_s') or 0:.0f} s" if silent else "no answer yet"
         return made(ok=None, outcome="silent" if silent else "asked", detail=age)
-    if answer["at"] is None:
-        return made(ok=None, outcome="at it", detail="the outcome is open")
     detail = answer["detail"] or {}
+    counted = f"{detail.get('workers', host.get('workers', 0))} of {wish.workers} workers are up"
+    if answer["at"] is None:
+        if wish.verb == "scale":
+            return made(ok=None, outcome="scaling", detail=counted)
+        return made(ok=None, outcome="at it", detail="the outcome is open")
     if not answer["ok"]:
         why = detail.get("error") or ", ".join(f"{k} {v}" for k, v in detail.items())
         return made(ok=False, outcome=str(detail.get("result", "refused")), detail=why)
@@ -248,11 +251,7 @@ def judged(
             left = f"{host.get('workers', 0)} workers left, {host.get('busy', 0)} TIPs in hand"
             return made(ok=None, outcome="draining", detail=left)
         case "scale":
-            reached = host.get("workers") == wish.workers
-            counted = f"{host.get('workers', 0)} of {wish.workers} workers are up"
-            return made(
-                ok=reached or None, outcome="scaled" if reached else "scaling", detail=counted
-            )
+            return made(ok=True, outcome="scaled", detail=counted)
     version = detail.get("version")
     told = f"configuration {version}" if version is not None else ""
     return made(ok=True, outcome=str(detail.get("result", "applied")), detail=told)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from noggin_mp.domain import child, fleet
 from noggin_mp.observe import logs
-from noggin_mp.supervisor import contexts, crew, requests, telling
+from noggin_mp.supervisor import contexts, crew, requests, scaling, telling
 
 _LOGGED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP})
 
@@ -31,6 +31,7 @@ class Commands:
     ) -> None:
         self.leasing = True
         self.requests = requests.Requests(send=crew_.order_monitor)
+        self.scaling = scaling.Scaling(fleet_, answer=self.requests.answer)
         self._fleet = fleet_
         self._crew = crew_
         self._telling = telling_
@@ -59,8 +60,10 @@ class Commands:
                 self._telling.dump(self._fleet, now)
             case signal.SIGTTIN if resizable:
                 self._resize(self._fleet.target + 1, now)
+                self.scaling.overtaken("SIGTTIN")
             case signal.SIGTTOU if resizable:
                 self._resize(max(1, self._fleet.target - 1), now)
+                self.scaling.overtaken("SIGTTOU")
             case signal.SIGWINCH if not _on_a_terminal():
                 self._pause_or_resume()
 
@@ -83,7 +86,7 @@ class Commands:
                 answer(asked.id, ok=False, error="a run with --limit keeps its workers")
             case requests.Verb.SCALE:
                 self._resize(asked.n, now)
-                answer(asked.id, ok=True, workers=asked.n)
+                self.scaling.wants(asked.id, asked.n, who=asked.who)  # and answers in time
             case requests.Verb.RELOAD if self._options.source is None:
                 answer(asked.id, ok=False, error="this run cannot reload")
             case requests.Verb.RELOAD:

@@ -148,6 +148,7 @@ class Supervisor:
         self._weigh(now)
         self._reloads.turn(now)
         self._carry_out(self._fleet.decide(now), now)
+        self._commands.scaling.turn()
         self._crew.flush()
         self._tell(self._fleet.phase)
         self._held.notifier.alive()

@@ -30,6 +30,7 @@ class Request:
     verb: Verb
     n: int = 0
     reason: str = ""
+    who: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,12 +79,14 @@ class Requests:
         if verb == Verb.SCALE and not 1 <= count <= MOST_WORKERS:
             self.answer(id_, ok=False, error=f"workers must be 1 to {MOST_WORKERS}, not {n}")
             return None
-        return Request(id=id_, verb=Verb(verb), n=count, reason=str(message.get("reason") or ""))
+        reason, who = (str(message.get(name) or "") for name in ("reason", "who"))
+        return Request(id=id_, verb=Verb(verb), n=count, reason=reason, who=who)
 
     def answer(self, id_: int, *, ok: bool, **detail: object) -> None:
-        """Tell what became of a request."""
-        self._known[id_].answer = {"id": id_, "ok": ok, "detail": detail}
-        self._tell(id_)
+        """Tell what became of a request, which may be so old that it is forgotten here."""
+        known = self._known.get(id_, _Known(verb=""))
+        known.answer = {"id": id_, "ok": ok, "detail": detail}
+        self._send(child.Order(name=child.ANSWERED, body=known.answer))
 
     def reloaded(self, *, ok: bool, detail: Mapping[str, Any]) -> None:
         """A reload is over: it answers everybody who has asked for one by now."""

@@ -126,6 +126,27 @@ def test_scale_waits_until_so_many_workers_are_up(noggin: Command, sign_in: Sign
     assert "a     scaled   5 of 5 workers are up" in found.out
 
 
+def test_scale_that_was_overtaken_ends_at_once_and_names_by_whom(
+    noggin: Command, sign_in: Sign
+) -> None:
+    error = "overtaken by request 18 for 3 workers by bob@desk"
+    said = {"result": "overtaken", "error": error, "overtaken_by": 18}
+    sign_in("a", lambda request: (False, said))
+    found = noggin("fleet", "scale", "5", "--timeout", "10m", "--json")
+    assert (found.code, outcomes(found)) == (1, {"a": ("overtaken", False)})
+    assert found.json["hosts"][0]["detail"] == error
+
+
+def test_scale_is_open_while_workers_come_and_over_whatever_happens_then() -> None:
+    wish = fleet_requests.Wish(verb="scale", reason="", workers=5)
+    row = {"state": "up", "workers": 3}
+    taken = fleet_requests.judged(wish, row, {"at": None, "detail": None}, "a")
+    assert (taken.ok, taken.outcome, taken.detail) == (None, "scaling", "3 of 5 workers are up")
+    met = {"at": "now", "ok": True, "detail": {"workers": 5}}
+    done = fleet_requests.judged(wish, row, met, "a")  # somebody has asked for fewer since
+    assert (done.ok, done.outcome, done.detail) == (True, "scaled", "5 of 5 workers are up")
+
+
 def test_reload_of_all_tells_each_hosts_own_outcome(noggin: Command, sign_in: Sign) -> None:
     error = "noggin.yaml:3: fleet.workers: must be a whole number"
     sign_in("a", lambda request: (True, {"result": "applied", "version": 4}))

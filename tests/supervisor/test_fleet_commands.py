@@ -136,8 +136,12 @@ def test_metrics_folder_is_gone_when_the_supervisor_has_ended(
 
 
 def request(host: "Host", number: int, verb: str, n: int = 0) -> None:
+    requests(host, f"{number} {verb} {n}\n")
+
+
+def requests(host: "Host", lines: str) -> None:
     with Path(f"{host.journal}.requests").open("a", encoding="ascii") as file:
-        file.write(f"{number} {verb} {n}\n")
+        file.write(lines)
 
 
 def answer(host: "Host", number: int) -> Any:
@@ -172,3 +176,14 @@ def test_requests_of_hosts_are_obeyed_and_answered_when_the_monitor_tells_them(
     assert answer(host, 3) == {"id": 3, "ok": True, "detail": {"state": "draining"}}
     assert host.wait() == 0
     assert "asked by fleet drain" in host.stderr()
+
+
+def test_overtaken_request_is_answered_at_once_by_the_fleet_itself(start: "Start") -> None:
+    host = start(monitor="asking")
+    host.until_running()
+    requests(host, "1 scale 4\n2 scale 3\n")
+    overtaken = {"result": "overtaken", "error": "overtaken by request 2 for 3 workers"}
+    detail = {**overtaken, "overtaken_by": 2}
+    assert answer(host, 1) == {"id": 1, "ok": False, "detail": detail}
+    assert answer(host, 2) == {"id": 2, "ok": True, "detail": {"workers": 3}}
+    host.until_running(3)

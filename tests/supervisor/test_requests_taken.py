@@ -89,4 +89,6 @@ def test_requests_forget_the_oldest_when_there_are_too_many(monitor: Monitor) ->
         asked.take({"id": number, "verb": "drain"})
 
     assert asked.take({"id": 299, "verb": "drain"}) is None
+    asked.answer(1, ok=True)  # and who waits for one of them is answered all the same
+    assert monitor.heard == [{"id": 1, "ok": True, "detail": {}}]
     assert asked.take({"id": 0, "verb": "drain"}) is not None
