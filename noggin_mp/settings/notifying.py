@@ -51,10 +51,14 @@ def _web(url: str) -> str:
 
 
 Address = Annotated[str, BeforeValidator(_address)]
-_LIST = WithJsonSchema(
-    {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}
-)
-Addresses = Annotated[list[Address], BeforeValidator(_listed), _LIST]
+_ITEMS = {"type": ["string", "null"]}
+_LIST = WithJsonSchema({"anyOf": [{"type": "array", "items": _ITEMS}, _ITEMS]})
+Addresses = Annotated[
+    list[Address],
+    BeforeValidator(_listed),
+    AfterValidator(lambda addresses: [one for one in addresses if one]),
+    _LIST,
+]
 Kinds = Annotated[list[Annotated[str, BeforeValidator(_kind)]], BeforeValidator(_listed), _LIST]
 
 

@@ -1,6 +1,7 @@
 """The reference of every key: JSON Schema for editors, Markdown for people."""
 
 import json
+import re
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,11 @@ from pydantic.fields import FieldInfo
 from noggin_mp.settings import liveness, policies, schema, tree
 
 _TITLE = "noggin_mp configuration"
+
+_BOUNDS = {
+    "gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"
+}  # fmt: skip
+"""pydantic's names of bounds, and those of JSON Schema."""
 
 INTRODUCTION = """\
 # Configuration reference
@@ -69,6 +75,7 @@ over; `rolled`, workers are replaced one after another; `restart`, a reload refu
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of the configuration file."""
     made = schema.Settings.model_json_schema(by_alias=True)
+    _bounded(made)
     layers = [name for name in made["$defs"] if name in ("BreakerLayer", "BreakerHost")]
     for name in layers:
         properties = made["$defs"][name]["properties"]
@@ -77,8 +84,50 @@ def json_schema() -> dict[str, Any]:
     for model in (made, *made["$defs"].values()):
         properties = model.get("properties", {})
         for key, takes in properties.items():
-            properties[key] = _or_nothing(_or_expansion(takes))
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": _TITLE}
+            properties[key] = _or_nothing(_or_expansion(_in_any_case(takes)))
+    made |= {"title": _TITLE, "type": ["object", "null"]}  # a file may be empty
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def _bounded(made: dict[str, Any]) -> None:
+    """Give each number its bounds, which pydantic loses on the way through a validator of ours."""
+    for model in tree.sections():
+        properties = made["$defs"].get(model.__name__, made)["properties"]
+        for name, info in model.model_fields.items():
+            takes = properties[info.alias or name]
+            for pydantics in _BOUNDS:
+                takes.pop(pydantics, None)
+            for one in takes.get("anyOf", [takes]):
+                if one.get("type") in ("number", "integer"):
+                    one.update(_bounds(info))
+
+
+def _bounds(info: FieldInfo) -> dict[str, float]:
+    found = ((name, getattr(part, name, None)) for part in info.metadata for name in _BOUNDS)
+    return {_BOUNDS[name]: limit for name, limit in found if limit is not None}
+
+
+def _in_any_case(takes: dict[str, Any]) -> dict[str, Any]:
+    """What a key takes, with its words also in capitals and with spaces around, as they are read.
+
+    The plain words stay, for editors to offer.
+    """
+    if "items" in takes:
+        return takes | {"items": _in_any_case(takes["items"])}
+    if "anyOf" in takes:
+        return takes | {"anyOf": [_in_any_case(one) for one in takes["anyOf"]]}
+    words = [word for word in takes.get("enum", ()) if isinstance(word, str)]
+    if not words:
+        return takes
+    either = "|".join(_letters(word) for word in words)
+    rest = {key: value for key, value in takes.items() if key not in ("type", "enum")}
+    pattern = {"type": "string", "pattern": rf"^\s*({either})\s*$"}
+    return rest | {"anyOf": [{"enum": takes["enum"]}, pattern]}
+
+
+def _letters(word: str) -> str:
+    """A pattern for a word in any case: patterns of JSON Schema know no flags."""
+    return "".join(f"[{one}{one.upper()}]" if one.isalpha() else re.escape(one) for one in word)
 
 
 def _or_expansion(takes: dict[str, Any]) -> dict[str, Any]:

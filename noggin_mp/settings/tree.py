@@ -29,6 +29,15 @@ def walk(model: Model = schema.Settings) -> Iterator[tuple[tuple[str, ...], Fiel
             yield (*head, *path), field
 
 
+def sections(model: Model = schema.Settings) -> Iterator[Model]:
+    """Every kind of section, the whole configuration first; a kind may come more than once."""
+    yield model
+    for info in model.model_fields.values():
+        inner, _ = _section_of(info.annotation)
+        if inner is not None:
+            yield from sections(inner)
+
+
 def names() -> list[str]:
     """The dotted names of all keys but those of hosts' layers, in the order of the schema."""
     return [".".join(path) for path, _ in walk() if HOSTS not in path]

@@ -203,15 +203,16 @@ OptionalPath = Annotated[
     BeforeValidator(_optional_path),
     PlainSerializer(lambda path: None if path is None else str(path), return_type=str | None),
 ]
+_OFF_SCHEMA = ({"enum": ["off", False, None]}, {"type": "string", "pattern": r"^\s*$"})
 OffOrNum = Annotated[
     float | None,
     BeforeValidator(_off_or_number),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["off", False, None]}]}),
+    WithJsonSchema({"anyOf": [{"type": "number"}, *_OFF_SCHEMA]}),
 ]
 OffOrInt = Annotated[
     int | None,
     BeforeValidator(_off_or_whole),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"enum": ["off", False, None]}]}),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, *_OFF_SCHEMA]}),
 ]
 Size = Annotated[
     int,

@@ -27,6 +27,7 @@ def load(tmp_path: Path, env: dict[str, str] | None = None, **notify: Any) -> Se
     [
         ({"email": {"host": "m"}}, "notify.email.from is not"),
         ({"email": EMAIL | {"to": []}}, "notify.email.to is not"),
+        ({"email": EMAIL | {"to": ["", None]}}, "notify.email.to is not"),
         ({"email": EMAIL | {"to": ["nobody"]}}, "is no e-mail address"),
         ({"email": EMAIL | {"to": ["a@b.c\nBcc: d@e.f"]}}, "is no e-mail address"),
         ({"email": EMAIL | {"from": "A <a@b.c"}}, "is no e-mail address"),

@@ -1,10 +1,8 @@
 """The shipped noggin.yaml, the reference page and the JSON Schema say what the schema says."""
 
 import contextlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -13,6 +11,7 @@ import noggin_mp
 from noggin_mp import resources
 from noggin_mp.domain import errors
 from noggin_mp.settings import effective, loader, policies, reference, schema, tree
+from tests.support import json_schema
 
 SHIPPED = resources.folder("config") / "noggin.yaml"
 PAGE = Path(noggin_mp.__file__).parents[1] / "docs/reference/configuration.md"
@@ -87,41 +86,6 @@ def test_json_schema_allows_expansions_where_numbers_are_wanted() -> None:
     assert workers["anyOf"][1]["type"] == "string"
 
 
-def fits(value: Any, rule: Any, defs: dict[str, Any]) -> bool:
-    """True when a value is valid by the part of JSON Schema that our schema is written in."""
-    if "$ref" in rule:
-        return fits(value, defs[rule["$ref"].rpartition("/")[2]], defs)
-    if "anyOf" in rule and not any(fits(value, one, defs) for one in rule["anyOf"]):
-        return False
-    if "enum" in rule and not any(
-        value == one and type(value) is type(one) for one in rule["enum"]
-    ):
-        return False
-    wanted = rule.get("type", [])
-    kinds = [wanted] if isinstance(wanted, str) else wanted
-    if kinds and not any(isinstance(value, KINDS[kind]) for kind in kinds):
-        return False
-    if isinstance(value, bool) and kinds and "boolean" not in kinds:
-        return False
-    if isinstance(value, str):
-        return re.search(rule.get("pattern", ""), value) is not None
-    if isinstance(value, int | float):
-        return rule.get("minimum", value) <= value <= rule.get("maximum", value)
-    if isinstance(value, list):
-        return all(fits(one, rule.get("items", {}), defs) for one in value)
-    known, more = rule.get("properties", {}), rule.get("additionalProperties", {})
-    return not isinstance(value, dict) or all(
-        fits(one, known.get(key, more), defs) if key in known or more is not False else False
-        for key, one in value.items()
-    )
-
-
-KINDS: dict[str, Any] = {
-    "integer": int, "number": (int, float), "string": str, "boolean": bool, "null": type(None),
-    "object": dict, "array": list,
-}  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("text", "valid"),
     [
@@ -147,7 +111,7 @@ def test_json_schema_and_loader_agree_on_what_is_valid(
     file.write_text(text, encoding="utf-8")
 
     # Read as most programs do, by YAML 1.1: a bare off is false there.
-    assert fits(yaml.safe_load(text), made, made["$defs"]) is valid
+    assert json_schema.fits(yaml.safe_load(text), made, made["$defs"]) is valid
     refusal = contextlib.nullcontext() if valid else pytest.raises(errors.ConfigError)
     with refusal:
         loader.load(file, env={})
