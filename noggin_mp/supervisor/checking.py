@@ -22,7 +22,7 @@ DEADLINE_S = 45.0
 
 
 _MOST_TOLD = 10
-"""Faults in the one line of the log; `config check` tells all of them."""
+"""Faults or keys in the one line of the log; `config check --diff` tells all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,8 @@ class Finding:
 
     settings: schema.Settings | None = None
     changes: tuple[diff.Change, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Where each changed key stands; empty for one that was taken out."""
     texts: Mapping[str, str] = field(default_factory=dict)
     said: frozenset[str] = frozenset()
     error: str = ""
@@ -133,6 +135,7 @@ def examine(
         return Finding(
             settings=fresh,
             changes=found,
+            places={change.key: source.origin(change.key) for change in found},
             texts=dict(source.texts()),
             said=frozenset(source.said()),
         )
@@ -144,6 +147,21 @@ def examine(
     except Exception as error:
         said = f"this is a bug in noggin-mp: {type(error).__name__}: {error}"
         return Finding(error=_one_line(said[:300]))
+
+
+def taken_back(found: Finding, failure: str) -> str:
+    """Why what was found fit did not last, and where that was written, in one line.
+
+    The keys that needed new processes are named; all of them when none did, and a process that
+    did not take them over was replaced.
+    """
+    changes = [one for one in found.changes if one.how is not diff.Liveness.LIVE] or found.changes
+    keys = [one.key for one in changes[:_MOST_TOLD]]
+    told = [": ".join(filter(None, (found.places.get(key), key))) for key in keys]
+    if len(changes) > _MOST_TOLD:
+        told.append(f"and {len(changes) - _MOST_TOLD} more")
+    what = f"; what had changed: {', '.join(told)}; correct it and reload again" if told else ""
+    return _one_line(f"rolled back: {failure}{what}")
 
 
 def _one_line(text: str) -> str:

@@ -237,7 +237,8 @@ class Reloads:
                     self._crew.signal(signal.slot, signal.sign)
             case rollout.Verdict.DONE if going.way is rollout.Way.RETURNED:
                 self._rollout = None
-                self._end(Outcome.ROLLED_BACK, error=f"rolled back: {going.failure}")
+                error = checking.taken_back(self._found, going.failure)
+                self._end(Outcome.ROLLED_BACK, error=error)
             case rollout.Verdict.DONE:
                 self._rollout = None
                 rollout.succeeded(self._fleet, going)

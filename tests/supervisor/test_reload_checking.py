@@ -111,3 +111,38 @@ def test_check_ends_a_process_that_takes_too_long() -> None:
     assert "more than 45 s" in found.error
     with pytest.raises(ChildProcessError):
         os.waitpid(check._pid, 0)
+
+
+def returned(data: dict[str, Any], failure: str) -> str:
+    places = {"paths.output": "n.yaml:3:11", "fleet.threads": "n.yaml:9:12"}
+    found = checking.examine(OLD, source(data, origin=lambda key: places.get(key, "")))
+    return checking.taken_back(found, failure)
+
+
+def test_taken_back_names_what_needed_new_processes_and_where_that_stands() -> None:
+    data = {"paths": {"output": "/elsewhere"}, "fleet": {"threads": 3}, "timezone": "UTC"}
+    assert returned(data, "worker 0 cannot work: /elsewhere: no such folder; create it") == (
+        "rolled back: worker 0 cannot work: /elsewhere: no such folder; create it; what had"
+        " changed: n.yaml:3:11: paths.output, timezone; correct it and reload again"
+    )
+
+
+def test_taken_back_names_every_change_when_a_silent_process_was_replaced() -> None:
+    told = returned({"fleet": {"threads": 3}}, "worker 0 was not at work within 60 s")
+    assert told.endswith(
+        "; what had changed: n.yaml:9:12: fleet.threads; correct it and reload again"
+    )
+
+
+def test_taken_back_is_one_line_without_secrets() -> None:
+    data = {"database": {"dsn": "postgresql://u:hunter2@h/d"}, "api": {"token": "hunter2"}}
+    told = returned(data, "no session at postgresql://u:hunter2@h/d\nDETAIL: no such host")
+    assert "database.dsn" in told
+    assert ("hunter2" in told, "\n" in told) == (False, False)
+
+
+def test_taken_back_names_only_some_of_very_many() -> None:
+    hosts = {f"h{n}.example": {"max_concurrent": 3} for n in range(30)}
+    told = returned({"pacing": {"hosts": hosts}}, "it failed")
+    assert told.count("h2") <= 11
+    assert "and 20 more; correct" in told

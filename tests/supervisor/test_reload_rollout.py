@@ -119,6 +119,9 @@ def taken_back(host: "Host", before: dict[int, int], reason: str) -> None:
 
     assert last["outcome"] == "rolled_back"
     assert reason in last["error"]
+    assert last["error"].startswith("rolled back: worker 0 ")
+    what = "; what had changed: noggin.yaml:7:12: paths.output; correct it and reload again"
+    assert last["error"].endswith(what)
     assert host.said()["config_error"] == last["error"]
     after = host.until_running()
     assert after[1] == before[1]  # it never had the new settings
@@ -162,8 +165,8 @@ def test_a_fixed_key_is_refused_with_the_remedy(start: "Start", tmp_path: Path) 
     host.until_running()
 
     assert reload(host)["error"] == (
-        'monitor.bind cannot change from "127.0.0.1:0" to "" while the fleet runs;'
-        " restart the service to change it"
+        'noggin.yaml:7:12: monitor.bind cannot change from "127.0.0.1:0" to "" while the fleet'
+        " runs; restart the service to change it"
     )
 
 

@@ -198,7 +198,7 @@ def main(wish: dict[str, Any]) -> int:
     options = contexts.Options(
         **wish.get("options", {}),
         rules=rules,
-        source=contexts.Source(read=reload),
+        source=contexts.Source(read=reload, origin=lambda key: f"noggin.yaml:7:{len(key)}"),
         prepare_metrics=prepare,
     )
     from tests.support import fleet_cast  # which needs what is above
