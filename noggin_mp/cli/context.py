@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from noggin_mp.cli import ahead
+from noggin_mp.cli import ahead, streams
 from noggin_mp.domain import errors
 
 if TYPE_CHECKING:  # pydantic is slow to import, and --help needs no settings
@@ -125,18 +125,33 @@ class Context:
         return dsn.resolve(known.dsn, known.state_folder, start=start)
 
     def emit(self, data: Mapping[str, Any], human: Callable[[], str] | str) -> None:
-        """Print `data` as one line of JSON with --json, else `human`."""
+        """Print `data` as one line of JSON with --json, else `human`.
+
+        Raises: LocalTrouble when it cannot be written; BrokenPipeError when nobody reads it.
+        """
         if self.json:
-            click.echo(dumps(data))
+            text, color = dumps(data), None
+        else:
+            text, color = human if isinstance(human, str) else human(), self.color
+        if not text:
             return
-        text = human if isinstance(human, str) else human()
-        if text:
-            click.echo(text, color=self.color)
+        try:
+            click.echo(text, color=color)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise streams.trouble(error) from error
 
     def note(self, message: str) -> None:
-        """Tell a person something on stderr, unless -q."""
-        if not self.quiet:
+        """Tell a person something on stderr, unless -q; what cannot be told stops nothing."""
+        if self.quiet:
+            return
+        try:
             click.echo(message, err=True)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            return
 
     def exit(self, code: int) -> NoReturn:
         """End the command with this exit code."""

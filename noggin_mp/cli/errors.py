@@ -1,14 +1,12 @@
 """Errors at the edge: one sentence on stderr, or JSON on stdout, and the exit code of the class."""
 
-import errno
-import os
 import sys
 import traceback
 from typing import Any
 
 import click
 
-from noggin_mp.cli import context
+from noggin_mp.cli import context, streams
 from noggin_mp.domain import errors, redaction
 
 USAGE, BUG, INTERRUPTED, TERMINATED, PIPE_CLOSED = 2, 70, 130, 143, 141
@@ -25,11 +23,13 @@ def report(error: BaseException, *, as_json: bool = False, verbose: bool = False
     if isinstance(error, Terminated):
         return _tell_signal("terminated", TERMINATED)
     if isinstance(error, BrokenPipeError):
-        _abandon_stdout()
+        streams.abandon(sys.stdout)
         return PIPE_CLOSED
     if isinstance(error, click.ClickException):
         return _tell(_usage(error), USAGE, as_json=as_json)
     known = _known(error)
+    if isinstance(error, OSError) and (failure := streams.unwritable(sys.stdout)):
+        known = streams.trouble(failure)
     if verbose:
         _write_error(redaction.scrub("".join(traceback.format_exception(error)).rstrip()))
     return _tell(_described(known), known.exit_code, as_json=as_json)
@@ -39,7 +39,7 @@ def _known(error: BaseException) -> errors.NogginError:
     """The error as one of our tree; what is none is a bug."""
     if isinstance(error, errors.NogginError):
         return error
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in streams.NO_SPACE:
         where = f" at {error.filename}" if error.filename else ""
         return errors.DiskFull(f"no space left on the device{where}", remedy="free some space")
     text = " ".join(redaction.scrub(f"{type(error).__name__}: {error}").split())
@@ -47,6 +47,19 @@ def _known(error: BaseException) -> errors.NogginError:
         f"this is a bug in noggin-mp: {text[:500]}",
         remedy="run it again with -v and report the traceback",
     )
+
+
+def settled(code: int) -> int:
+    """The exit code, with nothing left that the interpreter would stumble over when it ends."""
+    failure = streams.unwritable(sys.stdout)
+    if failure is not None:
+        streams.abandon(sys.stdout)
+        if code == 0:
+            known = streams.trouble(failure)
+            code = _tell(_described(known), known.exit_code, as_json=False)
+    if streams.unwritable(sys.stderr):
+        streams.abandon(sys.stderr)
+    return code
 
 
 def _described(error: errors.NogginError) -> dict[str, Any]:
@@ -80,10 +93,13 @@ def _tell(described: dict[str, Any], exit_code: int, *, as_json: bool) -> int:
     if as_json:
         try:
             click.echo(context.dumps({"error": described | {"exit_code": exit_code}}))
+            return exit_code
         except BrokenPipeError:
-            _abandon_stdout()
-    else:
-        _write_error(_sentence(described))
+            streams.abandon(sys.stdout)
+            return exit_code
+        except OSError:  # nobody will read it there
+            streams.abandon(sys.stdout)
+    _write_error(_sentence(described))
     return exit_code
 
 
@@ -104,16 +120,5 @@ def _tell_signal(word: str, exit_code: int) -> int:
 def _write_error(text: str) -> None:
     try:
         click.echo(text, err=True)
-    except (BrokenPipeError, ValueError):  # nobody reads stderr any more
+    except (OSError, ValueError):  # nobody reads stderr any more, or its disk is full
         return
-
-
-def _abandon_stdout() -> None:
-    """Let the interpreter's last flush go nowhere, instead of failing once more."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, sys.stdout.fileno())
-    except (OSError, ValueError):
-        return
-    finally:
-        os.close(nowhere)

@@ -207,7 +207,7 @@ def entry() -> NoReturn:
     asked = os.environ.get(COMPLETE)
     if asked:
         sys.exit(shell_complete(root, {"obj": Context()}, "noggin-mp", COMPLETE, asked))
-    code = run(sys.argv[1:])
+    code = errors.settled(run(sys.argv[1:]))
     gc.freeze()  # else the interpreter searches all we imported for garbage, for 0.1 s, and exits
     sys.exit(code)
 
