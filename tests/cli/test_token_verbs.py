@@ -15,6 +15,7 @@ from tests.support import fault_server
 from tests.support.command import Command
 
 GOOD, BAD = "good-token-1", "refused-token-2"
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 
 @pytest.fixture
