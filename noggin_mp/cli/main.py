@@ -5,6 +5,7 @@ import gc
 import importlib
 import os
 import signal
+import stat
 import sys
 import warnings
 from collections.abc import Sequence
@@ -204,12 +205,21 @@ def run(arguments: Sequence[str]) -> int:
 def entry() -> NoReturn:
     """The console script `noggin-mp`; also what a shell asks when Tab is pressed."""
     streams.complete()
+    _keep_others_out()
     asked = os.environ.get(COMPLETE)
     if asked:
         sys.exit(shell_complete(root, {"obj": Context()}, "noggin-mp", COMPLETE, asked))
     code = errors.settled(run(sys.argv[1:]))
     gc.freeze()  # else the interpreter searches all we imported for garbage, for 0.1 s, and exits
     sys.exit(code)
+
+
+def _keep_others_out() -> None:
+    """Nothing that we or our children make may be written by just anybody, whatever the umask.
+
+    Of the group and of who may read it is said what it was: some share the output by a group.
+    """
+    os.umask(os.umask(stat.S_IRWXG | stat.S_IRWXO) | stat.S_IWOTH)
 
 
 def _before_separator(arguments: Sequence[str]) -> list[str]:
