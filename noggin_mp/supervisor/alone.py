@@ -61,6 +61,7 @@ def run(
         if stop.reopen_asked():
             logs.reopen()
 
+    metrics_dir, _ = holdings.claimed_metrics(state)  # until this process ends
     context = fleet.ChildContext(
         kind=kind,
         slot=number,
@@ -68,7 +69,7 @@ def run(
         instance=pidfile.instance(state),
         settings=settings,
         parent_pid=os.getppid(),
-        metrics_dir=holdings.metrics_folder(state),
+        metrics_dir=metrics_dir,
         beat=beat,
         orders=Reloading(settings, source, stop).orders,
         tell=told.__setitem__,

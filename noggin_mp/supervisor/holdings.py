@@ -11,12 +11,17 @@ from pathlib import Path
 
 from noggin_mp.domain import errors
 from noggin_mp.settings import schema
-from noggin_mp.supervisor import kernel, listen, notify, pidfile, signals
+from noggin_mp.supervisor import claims, kernel, listen, notify, pidfile, running, signals
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - owner and mode are checked before use
 
 _OWNER = "state-folder"
 """In a metrics folder: which state folder it belongs to."""
+_CLAIM = "claim"
+"""In a metrics folder: the file that its users claim. Versions that claimed nothing had none."""
+_CORRUPT = "corrupt"
+"""In a metrics folder: what was put aside for a person. Source: observe/slot_files."""
+_TRIES = 3
 
 
 def metrics_folder(state: Path) -> Path:
@@ -33,6 +38,23 @@ def metrics_folder(state: Path) -> Path:
         if stat.S_ISDIR(found.st_mode) and ours and os.access(shared, os.W_OK | os.X_OK):
             (shared / _OWNER).write_text(f"{state.resolve()}\n")
             return shared
+    return _local_folder(state)
+
+
+def claimed_metrics(state: Path) -> tuple[Path, int | None]:
+    """The folder of metrics files, and the descriptor that keeps others from sweeping it."""
+    for _ in range(_TRIES):  # it may be swept before it is claimed
+        folder = metrics_folder(state)
+        if folder.parent != _SHARED_MEMORY:
+            break
+        with contextlib.suppress(OSError):
+            fd = claims.claim(folder / _CLAIM, mode=0o600)
+            (folder / _OWNER).write_text(f"{state.resolve()}\n")  # it may have been swept
+            return folder, fd
+    return _local_folder(state), None
+
+
+def _local_folder(state: Path) -> Path:
     folder = state / "metrics"
     folder.mkdir(mode=0o750, exist_ok=True)
     return folder
@@ -40,21 +62,38 @@ def metrics_folder(state: Path) -> Path:
 
 def forget_metrics(folder: Path) -> None:
     """Remove a folder of metrics files, unless a corrupt one was put aside there for a person."""
-    for file in [*folder.glob("*.db"), folder / _OWNER]:
+    for file in folder.glob("*.db"):
         file.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # not empty, or gone
+        (folder / _CORRUPT).rmdir()
+    if not (folder / _CORRUPT).exists():
+        for name in (_OWNER, _CLAIM):  # the claim goes last, for it keeps others out
+            (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
         folder.rmdir()
 
 
 def sweep_metrics() -> None:
-    """Remove this user's folders in shared memory whose state folder is gone for good."""
+    """Remove this user's folders in shared memory that no process uses any more.
+
+    What was put aside for a person stays until its state folder is gone.
+    """
     for folder in _SHARED_MEMORY.glob(f"noggin-mp-{os.geteuid()}-*"):
         with contextlib.suppress(OSError):
-            if folder.lstat().st_uid != os.geteuid() or folder.is_symlink():
+            found = folder.lstat()
+            if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
                 continue
-            owner = (folder / _OWNER).read_text().strip()
-            if owner and not Path(owner).exists():
-                shutil.rmtree(folder, ignore_errors=True)
+            with claims.unclaimed(folder / _CLAIM) as free:
+                if free:
+                    _sweep(folder)
+
+
+def _sweep(folder: Path) -> None:
+    """Empty a folder that nobody claims."""
+    owner = (folder / _OWNER).read_text().strip()
+    if owner and not Path(owner).exists() and not (folder / _CORRUPT).is_symlink():
+        shutil.rmtree(folder / _CORRUPT, ignore_errors=True)
+    forget_metrics(folder)
 
 
 def _refuse_lone(state: Path, *, workers: int) -> None:
@@ -81,8 +120,11 @@ class Holdings:
             stack.callback(self.lock.release)
             _refuse_lone(state, workers=settings.fleet.workers)
             self.instance = pidfile.instance(state)
-            self.metrics_dir = metrics_folder(state)
+            self.metrics_dir, claim = claimed_metrics(state)
+            if claim is not None:  # children inherit it: theirs counts as long as they live
+                stack.callback(os.close, claim)
             sweep_metrics()
+            running.sweep()
             self.listener: socket.socket | None = None
             if settings.monitor.address is not None:
                 self.listener = stack.enter_context(listen.bind(settings.monitor.address))

@@ -17,12 +17,14 @@ from typing import Any
 
 from noggin_mp.observe import logs
 from noggin_mp.settings import diff, schema
-from noggin_mp.supervisor import pidfile
+from noggin_mp.supervisor import claims, pidfile
 
 SHOWN_FILE = "config.json"
 TEXTS_FILE = "config.files"
 _MARK_DIGITS = 4
 _LOOK_EVERY_S = 5.0
+_CLAIMED = "claimed"
+"""In a pointer: its supervisor claims it while it lives. Older versions claimed nothing."""
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the owner is checked before use
 
 log = logs.get("supervisor")
@@ -52,6 +54,7 @@ class Publication:
         self._folder = Path()
         self._said: dict[str, object] = {}
         self._texts: dict[str, str] = {}
+        self._claim: int | None = None
         self._look_at = 0.0
         self._failing = False
 
@@ -83,18 +86,44 @@ class Publication:
             _write(folder / TEXTS_FILE, {"file": str(file or ""), "texts": self._texts}, mode=0o600)
             if file is not None:
                 with contextlib.suppress(OSError):
-                    _write(_pointer(file, os.geteuid()), {"state": str(folder)}, mode=0o644)
+                    self._point(_pointer(file, os.geteuid()))
             self._failing = False
         except OSError as error:
             if not self._failing:
                 log.warning("configuration_not_published", reason=error.strerror)
             self._failing = True
 
+    def _point(self, pointer: Path) -> None:
+        """Say where the state folder is: in place, for the file is claimed. Raises: OSError."""
+        if self._claim is not None:
+            if claims.is_there(pointer, self._claim):
+                return
+            os.close(self._claim)  # somebody has removed it
+            self._claim = None
+        self._claim = claims.claim(pointer, mode=0o644)
+        told = json.dumps({"state": str(self._folder), _CLAIMED: True}).encode()
+        os.fchmod(self._claim, 0o644)
+        os.pwrite(self._claim, told, 0)
+        os.ftruncate(self._claim, len(told))
+
     def withdraw(self) -> None:
-        """No fleet runs with this file any more."""
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                _pointer(self._file, os.geteuid()).unlink()
+        """This supervisor runs no more; another one may still run with the same file."""
+        if self._file is None or self._claim is None:
+            return
+        with contextlib.suppress(OSError):
+            claims.give_back(_pointer(self._file, os.geteuid()), self._claim)
+        self._claim = None
+
+
+def sweep() -> None:
+    """Remove what this user's supervisors left in shared memory when they were killed.
+
+    It was of use only while they lived: `texts` asks for a living one.
+    """
+    for pointer in _SHARED_MEMORY.glob(f"noggin-mp-config-{os.geteuid()}-*"):
+        with contextlib.suppress(OSError, ValueError), claims.unclaimed(pointer) as free:
+            if free and json.loads(pointer.read_text()).get(_CLAIMED):
+                pointer.unlink()
 
 
 def facts(settings: schema.Settings, salt: str) -> dict[str, diff.Fact]:
@@ -136,8 +165,10 @@ def _state_folder(file: Path) -> Path | None:
         owners.add(file.stat().st_uid)
     name = _name(file)
     for one in sorted(_SHARED_MEMORY.glob(f"noggin-mp-config-*-{name}")):
-        if one.lstat().st_uid in owners or os.geteuid() == 0:
-            return Path(json.loads(one.read_text())["state"])
+        # It may be removed, or written, at this moment.
+        with contextlib.suppress(OSError, ValueError):
+            if one.lstat().st_uid in owners or os.geteuid() == 0:
+                return Path(json.loads(one.read_text())["state"])
     return None
 
 
