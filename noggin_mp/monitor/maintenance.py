@@ -13,7 +13,7 @@ from typing import Final
 
 from noggin_mp.monitor import hosts
 from noggin_mp.observe import logs, metrics
-from noggin_mp.store import fleet, history, queue, requests, session, trouble
+from noggin_mp.store import checkup, fleet, history, queue, requests, session, trouble
 
 _TURN_S: Final = 0.5
 _IDLE_TURN_S: Final = 1.0
@@ -97,6 +97,7 @@ class Maintenance:
         while not self._stopping():
             try:
                 with contextlib.closing(self._connect("maintenance")) as connection:
+                    checkup.refuse_read_only(connection)  # a standby, in a failover
                     fleet.end_when_idle(connection, seconds=_FROZEN_S)
                     while not self._stopping():
                         self._turn(connection)

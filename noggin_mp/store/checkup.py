@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from noggin_mp.domain import errors
 from noggin_mp.store import session
 
 
@@ -42,6 +43,15 @@ def is_read_only(connection: session.Connection) -> bool:
     row = connection.execute("SELECT current_setting('transaction_read_only')::boolean").fetchone()
     assert row is not None
     return bool(row[0])
+
+
+def refuse_read_only(connection: session.Connection) -> None:
+    """Raises: DatabaseUnreachable when it takes no writes."""
+    if is_read_only(connection):
+        raise errors.DatabaseUnreachable(
+            f"the database at {session.place(connection.info.dsn)} takes no writes",
+            remedy=session.READ_ONLY_REMEDY,
+        )
 
 
 def clock(connection: session.Connection) -> Clock:

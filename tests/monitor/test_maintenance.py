@@ -243,3 +243,26 @@ def test_a_second_monitor_leads_when_the_first_is_killed(alone: Alone) -> None:
             first.kill()
             first.wait(60)
             until(lambda: others.series().sum("leader") == 1, timeout_s=60)
+
+
+def test_host_that_finds_a_standby_does_not_lead_and_says_so_once(
+    make: Make, conn: session.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(maintenance.log, "warning", lambda event, **_: said.append(event))
+    database = conn.info.dbname
+    conn.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on".encode())
+    chores, tries = make(start=False), threading.Semaphore(0)
+
+    def wait(seconds: float) -> object:
+        tries.release()
+        return chores.stop.wait(min(seconds, 0.01))
+
+    chores.made._wait = wait
+    chores.start()
+    for _ in range(5):
+        assert tries.acquire(timeout=60)
+    conn.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only".encode())
+    until(lambda: chores.made.leading)
+    assert chores.leads == [True]
+    assert said == ["maintenance_lost_database"]
