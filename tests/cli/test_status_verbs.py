@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from noggin_mp.settings import schema
 from noggin_mp.store import session
 from noggin_mp.supervisor import pidfile
 from tests.support.command import Command
@@ -107,7 +108,8 @@ def test_health_exits_1_with_reasons(
     noggin: Command, conn: session.Connection, words: list[str]
 ) -> None:
     conn.execute(
-        "INSERT INTO breaker_state (scope, state, reason) VALUES ('h', 'auth_stop', '401')"
+        "INSERT INTO breaker_state (scope, state, reason) VALUES (%s, 'auth_stop', '401')",
+        (schema.Settings().api.host,),
     )
 
     done = noggin("health", "--json", *words)
