@@ -5,7 +5,7 @@ import struct
 import zlib
 from typing import Any
 
-from noggin_mp.gateway import http
+from noggin_mp.gateway import http, objects
 
 TOKEN = "s3cret-token-0123456789abcdef"
 NAMESPACE = "acme"
@@ -38,3 +38,8 @@ def png(size: int = 16) -> bytes:
 def record(**fields: Any) -> bytes:
     """The JSON of a small object with the right tip."""
     return json.dumps({"$meta": {"tip": TIP}, "lcdInspectionId": "LCD - 000001"} | fields).encode()
+
+
+def fetch(client: http.Client, **overrides: int) -> objects.Fetched:
+    """The object of the shared TIP."""
+    return objects.fetch(client, endpoint="loadCompliance", tip=TIP, **overrides)
