@@ -156,3 +156,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     for host in hosts:
         until(lambda host=host: not host.children(), timeout_s=60, what="every child is gone")
         shutil.rmtree(holdings.metrics_folder(host.state), ignore_errors=True)
+
+
+@pytest.fixture
+def pipe() -> tuple[int, int]:
+    """Both ends, the reading one first."""
+    return os.pipe()
