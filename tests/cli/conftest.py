@@ -1,4 +1,4 @@
-"""What tests of verbs share: signal handlers put back, and a patient for the doctor."""
+"""What tests of verbs share: signal handlers put back, a patient for the doctor, a place."""
 
 import signal
 import socket
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from noggin_mp.cli import doctor_api, doctor_database, doctor_machine, doctor_services, findings
-from tests.support import fault_server
+from tests.support import fault_server, postgres
 from tests.support.patient import Patient
 
 
@@ -49,6 +49,12 @@ def patient(
     made = Patient(tmp_path, migrated, api)
     made.spoil("api", read_timeout_s=60)
     return made
+
+
+@pytest.fixture
+def home() -> Path:
+    """A short path: supervisord's socket goes there."""
+    return postgres.scratch() / "n"
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """Verbs run inside the test's process: exit code, stdout, stderr, and stdout as JSON."""
 
 import contextlib
+import getpass
 import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from noggin_mp.cli import main
 
@@ -38,3 +41,10 @@ class Command:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main.run(["-c", str(self.config), *words])
         return Done(code=code, out=out.getvalue(), err=err.getvalue())
+
+
+def init(folder: Path, *words: str, capsys: pytest.CaptureFixture[str]) -> Done:
+    """`init` of an installation in `folder`, for who runs the tests."""
+    code = main.run(["init", "--dir", str(folder), "--user", getpass.getuser(), *words])
+    told = capsys.readouterr()
+    return Done(code=code, out=told.out, err=told.err)
