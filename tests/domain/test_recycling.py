@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from noggin_mp.domain import fleet, recycling, slots
-from tests.domain.test_fleet import CRASH, KILLED, RULES, Story
+from tests.support.fleet_story import CRASH, KILLED, RULES, Story
 
 MB = 10**6
 
