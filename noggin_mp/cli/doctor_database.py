@@ -7,7 +7,8 @@ from typing import Final
 import psycopg
 
 from noggin_mp.cli.findings import Check, Verdict, failed, ok, skipped, warning
-from noggin_mp.domain import errors
+from noggin_mp.domain import agreement, errors
+from noggin_mp.settings import shared
 from noggin_mp.settings.schema import Settings
 from noggin_mp.store import (
     checkup,
@@ -54,6 +55,7 @@ class Doctor:
                 ("pooler", self._pooler),
                 ("schema", self._schema),
                 ("host name", self._host),
+                ("policies", self._policies),
                 ("notify", self._notify),
                 ("locks", self._locks),
                 ("clock", self._clock),
@@ -138,6 +140,26 @@ class Doctor:
                 yield ok(f"{host}, the first one here")
                 return
         yield ok(f"{host}, not in use by another installation")
+
+    def _policies(self) -> Iterator[Verdict]:
+        """This host's as it goes by them, or as it would once it is started, and the others'."""
+        if not self._usable:
+            yield _no_database()
+            return
+        settings = self._settings
+        with self._session() as connection:
+            try:
+                told = fleet.policies(connection)
+            except psycopg.errors.UndefinedTable:
+                told = {}
+        differing = agreement.differences({settings.fleet.host: shared.told(settings), **told})
+        others = len(told.keys() - {settings.fleet.host})
+        if differing:
+            yield warning(agreement.sentence(differing), agreement.REMEDY)
+        elif others:
+            yield ok(f"breaker and pacing as on the other hosts at work ({others})")
+        else:
+            yield ok("no other host is at work")
 
     def _notify(self) -> Iterator[Verdict]:
         if not self._usable:

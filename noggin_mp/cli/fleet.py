@@ -1,5 +1,6 @@
 """`fleet`: status, pause, resume; and what is asked of supervisors: drain, scale, reload."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,9 @@ import click
 
 from noggin_mp.cli import database, durations, fleet_requests, tables
 from noggin_mp.cli.context import Context, pass_context
+from noggin_mp.domain import agreement
 from noggin_mp.store import breaker as store
+from noggin_mp.store import fleet as hosts
 from noggin_mp.store import requests
 
 _HOSTS = {
@@ -50,10 +53,13 @@ def status(ctx: Context) -> None:
     """Every host and worker, how long ago each was heard of, what is asked of them, the pause."""
     with database.opened(ctx, "fleet") as connection:
         found = {**store.fleet(connection), "requests": requests.outstanding(connection)}
-    ctx.emit(found, lambda: _text(found))
+        differing = agreement.differences(hosts.policies(connection))
+    data = {**found, "policies_differ": [dataclasses.asdict(one) for one in differing]}
+    note = f"{agreement.sentence(differing)}; {agreement.REMEDY}" if differing else ""
+    ctx.emit(data, lambda: _text(found, note))
 
 
-def _text(found: Mapping[str, Any]) -> str:
+def _text(found: Mapping[str, Any], note: str) -> str:
     hosts = [{**one, "up": f"{one['workers']}/{one['wanted']}"} for one in found["hosts"]]
     present = {one["host"] for one in hosts if one["state"] not in ("gone", "stopped")}
     workers = [
@@ -70,6 +76,8 @@ def _text(found: Mapping[str, Any]) -> str:
         for one in hosts
         if one["config_error"] and one["host"] in present
     ]
+    if note:
+        parts.append(f"note: {note}")
     if found["requests"]:
         rows = [
             {**one, "answered_by": ", ".join(one["answered"]) or None} for one in found["requests"]

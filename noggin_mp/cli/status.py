@@ -138,6 +138,7 @@ def _facts(ctx: Context, connection: "session.Connection", max_age_s: float | No
         min_free_bytes=ctx.essentials.min_free_bytes,
         max_age_s=max_age_s,
         api_host=ctx.essentials.api_host,
+        policies=found.policies,
     )
 
 

@@ -1,8 +1,10 @@
 """The verdict on a fleet: facts go in, reasons why it is not healthy come out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from noggin_mp.domain import agreement
 
 STALLED_AFTER_S: Final = 600.0
 """With work ready and nothing in its way, something must finish within this time."""
@@ -24,7 +26,8 @@ class Facts:
     """What is known: `supervisor` is supervisor.json, `workers` and `breakers` are rows of status.
 
     `free_bytes` is None when the output folder cannot be asked. `api_host` is the host that we work
-    with, as scopes carry it; empty when every scope counts.
+    with, as scopes carry it; empty when every scope counts. `policies` is what each host alive
+    tells of its own.
     """
 
     supervisor: Mapping[str, Any]
@@ -40,6 +43,7 @@ class Facts:
     min_free_bytes: int
     max_age_s: float | None = None
     api_host: str = ""
+    policies: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +187,11 @@ def _age(facts: Facts, *, unhindered: bool) -> list[Reason]:
 
 def _leftovers(facts: Facts) -> list[Reason]:
     notes = []
+    differing = agreement.differences(facts.policies)
+    if differing:
+        notes.append(Reason(
+            code="policies.differ", message=agreement.sentence(differing),
+            remedy=agreement.REMEDY))  # fmt: skip
     dead = facts.tips.get("permanently_failed", 0)
     if dead:
         notes.append(Reason(

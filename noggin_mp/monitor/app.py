@@ -12,7 +12,7 @@ from noggin_mp.domain.child import ChildContext
 from noggin_mp.gateway import files
 from noggin_mp.monitor import maintenance, notices, pages, presence, samples, surroundings
 from noggin_mp.observe import logs, metrics
-from noggin_mp.settings import catalogue, secrets
+from noggin_mp.settings import catalogue, secrets, shared
 from noggin_mp.settings.schema import Settings
 from noggin_mp.store import drain, dsn, place, queue, requests, session, sessions, trouble
 
@@ -144,7 +144,10 @@ class Monitor:
                 version=__version__,
                 output=str(settings.paths.output),
             ),
-            facts=lambda: presence.supervisor_facts(settings.paths.state, pid),
+            facts=lambda: {
+                **presence.supervisor_facts(settings.paths.state, pid),
+                "policy": shared.told(self._settings),  # as of now: a reload changes it
+            },
             age_s=lambda: process_age_s(pid),
             tell=None if lone else context.tell,
             stopping=context.stopping,

@@ -167,6 +167,7 @@ class Server:
                 free_bytes=space.free_bytes if space is not None else None,
                 min_free_bytes=self._settings.attachments.min_free_bytes,
                 api_host=self._settings.api.host,
+                policies=snapshot.policies,
             )
         )
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import rows as row_factories
 
 from noggin_mp.domain.tip import Status
-from noggin_mp.store import session, statements
+from noggin_mp.store import fleet, session, statements
 
 LOST_AFTER_S: Final = 10.0
 """A worker that has not beaten for so long is shown as lost."""
@@ -28,6 +28,7 @@ class Snapshot:
     workers: list[dict[str, Any]]
     paused: bool
     pause_reason: str | None
+    policies: dict[str, Any]  # what each host alive tells of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ def read(connection: session.Connection) -> Snapshot:
         workers=[_worker(row) for row in _all(connection, "fleet_workers")],
         paused=bool(control and control[0]["paused"]),
         pause_reason=control[0]["reason"] if control and control[0]["paused"] else None,
+        policies=fleet.policies(connection),
     )
 
 

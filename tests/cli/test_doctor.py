@@ -22,7 +22,8 @@ def test_doctor_says_all_is_well_when_it_is(patient: Patient) -> None:
     assert list(found) == [
         "python", "configuration", "packages", "folder state", "folder input", "folder log",
         "folder output", "metrics", "memory", "limits", "port", "supervisor", "database", "pooler",
-        "schema", "host name", "notify", "locks", "clock", "token", "api", "systemd", "supervisord",
+        "schema", "host name", "policies", "notify", "locks", "clock", "token", "api", "systemd",
+        "supervisord",
     ]  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def test_doctor_goes_on_when_the_database_is_away(patient: Patient, dead_port: i
     assert code == 5
     assert found["database"][0]["state"] == "failed"
     assert "check database.dsn" in found["database"][0]["remedy"]
-    after = ("pooler", "schema", "host name", "notify", "locks", "clock")
+    after = ("pooler", "schema", "host name", "policies", "notify", "locks", "clock")
     assert {found[check][0]["state"] for check in after} == {"skipped"}
     assert found["api"][0]["state"] == "ok"
     assert "s3cr3t" not in json.dumps(found)

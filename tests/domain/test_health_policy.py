@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from noggin_mp.domain import health
+from noggin_mp.domain import agreement, health
 
 GOOD = health.Facts(
     supervisor={"pid": 1, "state": "running", "config_error": None, "slots": []},
@@ -68,6 +68,10 @@ def test_judge_gives_a_reason(change: dict[str, Any], code: str) -> None:
         ({"breakers": [{"scope": "h", "state": "half_open"}]}, "breaker.half_open"),
         ({"tips": {"permanently_failed": 3}}, "tips.dead"),
         ({"rejected_rows": 3}, "input.rejected"),
+        (
+            {"policies": {name: agreement.told("h", api={"k": name}, media={}) for name in "ab"}},
+            "policies.differ",
+        ),
     ],
 )
 def test_judge_only_notes_what_is_harmless(change: dict[str, Any], code: str) -> None:

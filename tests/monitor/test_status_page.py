@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from noggin_mp.store import breaker, fleet, queue, session
+from noggin_mp.domain import agreement
+from noggin_mp.store import breaker, fleet, queue, requests, session
 from tests.monitor.conftest import Alone
 from tests.support import scrape
 from tests.support.wait import until
@@ -106,6 +107,21 @@ def test_page_shows_what_only_the_supervisor_knows(
     for shown in ("noggin.yaml:3:1: nonsense", "host paused", "abc123", "it does not say"):
         assert shown in text
     assert text.count(">parked</span>") == 2  # one of them never had a worker
+
+
+def test_page_tells_of_a_host_with_another_policy(alone: Alone, conn: session.Connection) -> None:
+    other = requests.Identity(host="b", instance=str(uuid.uuid4()), version="1", output="/o")
+    policy = agreement.told("127.0.0.1", api={"breaker.fail_max": 99}, media={})
+    with alone() as (_, pages):
+
+        def noted() -> list[str]:
+            requests.present(conn, other, facts={"policy": policy}, age_s=60)
+            notes = _view(pages)["notes"]
+            return [one["message"] for one in notes if one["code"] == "policies.differ"]
+
+        [message] = until(noted, timeout_s=60)
+        assert "breaker.fail_max (alone: 5; b: 99)" in message
+        assert "b: 99" in pages.get("/")[1]
 
 
 def _view(pages: scrape.Pages) -> dict[str, Any]:
