@@ -18,6 +18,7 @@ from noggin_mp.store import (
     pooler,
     queue,
     records,
+    reports,
     schema,
     session,
 )
@@ -149,7 +150,7 @@ class Doctor:
         settings = self._settings
         with self._session() as connection:
             try:
-                told = fleet.policies(connection)
+                told = reports.policies(connection)
             except psycopg.errors.UndefinedTable:
                 told = {}
         differing = agreement.differences({settings.fleet.host: shared.told(settings), **told})

@@ -10,8 +10,7 @@ from noggin_mp.cli import database, durations, fleet_requests, tables
 from noggin_mp.cli.context import Context, pass_context
 from noggin_mp.domain import agreement
 from noggin_mp.store import breaker as store
-from noggin_mp.store import fleet as hosts
-from noggin_mp.store import requests
+from noggin_mp.store import reports, requests
 
 _HOSTS = {
     "host": "host", "state": "state", "leader": "leads", "up": "workers", "busy": "busy",
@@ -53,7 +52,7 @@ def status(ctx: Context) -> None:
     """Every host and worker, how long ago each was heard of, what is asked of them, the pause."""
     with database.opened(ctx, "fleet") as connection:
         found = {**store.fleet(connection), "requests": requests.outstanding(connection)}
-        differing = agreement.differences(hosts.policies(connection))
+        differing = agreement.differences(reports.policies(connection))
     data = {**found, "policies_differ": [dataclasses.asdict(one) for one in differing]}
     note = f"{agreement.sentence(differing)}; {agreement.REMEDY}" if differing else ""
     ctx.emit(data, lambda: _text(found, note))

@@ -3,7 +3,7 @@
 import contextlib
 import datetime
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from noggin_mp.domain import errors
 from noggin_mp.store import queue, session, statements
@@ -140,11 +140,6 @@ def states(connection: session.Connection) -> dict[str, tuple[str, float]]:
     """Each host's state (up, draining, silent, gone, stopped) and for how many seconds silent."""
     rows = connection.execute(statements.statement("fleet_host_states")).fetchall()
     return {host: (state, silent_s) for host, state, silent_s in rows}
-
-
-def policies(connection: session.Connection) -> dict[str, Any]:
-    """What the hosts that are alive tell of their policies; older ones tell nothing."""
-    return dict(connection.execute(statements.statement("fleet_policies")).fetchall())
 
 
 def lead(connection: session.Connection) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import rows as row_factories
 
 from noggin_mp.domain.tip import Status
-from noggin_mp.store import fleet, session, statements
+from noggin_mp.store import session, statements
 
 LOST_AFTER_S: Final = 10.0
 """A worker that has not beaten for so long is shown as lost."""
@@ -58,8 +58,13 @@ def read(connection: session.Connection) -> Snapshot:
         workers=[_worker(row) for row in _all(connection, "fleet_workers")],
         paused=bool(control and control[0]["paused"]),
         pause_reason=control[0]["reason"] if control and control[0]["paused"] else None,
-        policies=fleet.policies(connection),
+        policies=policies(connection),
     )
+
+
+def policies(connection: session.Connection) -> dict[str, Any]:
+    """What the hosts that are alive tell of their policies; older ones tell nothing."""
+    return dict(connection.execute(statements.statement("fleet_policies")).fetchall())
 
 
 def progress(connection: session.Connection) -> Progress:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from noggin_mp.settings import schema, shared
-from noggin_mp.store import fleet, requests, session
+from noggin_mp.store import fleet, reports, requests, session
 from tests.support.command import Command
 from tests.support.patient import Patient
 
@@ -68,7 +68,7 @@ def test_only_hosts_that_are_alive_and_tell_it_count(
     beat(conn, "older", {"phase": "running"})
     beat(conn, "strange", {"policy": "x"})
 
-    assert set(fleet.policies(conn)) == {"ann", "strange"}
+    assert set(reports.policies(conn)) == {"ann", "strange"}
     assert noggin("fleet", "status", "--json").json["policies_differ"] == []
 
 
@@ -97,4 +97,4 @@ def test_doctor_compares_what_is_in_effect_where_the_host_is_at_work(
         beat(conn, host, {"policy": told})
 
     assert patient.finding("policies", "ok")[0] == 0
-    assert fleet.policies(conn)["ann"] == told
+    assert reports.policies(conn)["ann"] == told
