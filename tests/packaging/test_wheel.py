@@ -1,10 +1,13 @@
 """The wheel, installed away from the checkout, is the whole program."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -63,9 +66,11 @@ def test_demo_runs_from_the_wheel_in_an_empty_folder(installed: Path, tmp_path: 
     ).stdout  # fmt: skip
     assert str(installed.parents[1]) in where
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NOGGIN")}
-    try:
+    with contextlib.ExitStack() as end:
+        end.callback(_end_database, installed, tmp_path, environment)
+        port = str(end.enter_context(_kept_port()))
         done = subprocess.run(
-            [installed, "demo", "--exit", "--tips", "24", "--workers", "2"],
+            [installed, "demo", "--exit", "--tips", "24", "--workers", "2", "--port", port],
             cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=600, check=False,
         )  # fmt: skip
@@ -75,7 +80,19 @@ def test_demo_runs_from_the_wheel_in_an_empty_folder(installed: Path, tmp_path: 
         _run(str(installed), "init", "--dir", str(tmp_path / "n"), "--systemd")
         unit = (tmp_path / "n/systemd/noggin-processor.service").read_text()
         assert f"ExecStart={installed} -c " in unit
-    finally:
-        subprocess.run([installed, "db", "stop"], cwd=tmp_path, env=environment, check=True)
-        # Below a folder that only root may enter, the server lies elsewhere: leave nothing there.
-        embedded.destroy(tmp_path / "var" / "state")
+
+
+@contextlib.contextmanager
+def _kept_port() -> Iterator[int]:
+    """A port that only who allows its reuse, as our listeners do, can have meanwhile: the default
+    one may be another fleet's on this machine."""
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
+
+
+def _end_database(installed: Path, folder: Path, environment: dict[str, str]) -> None:
+    subprocess.run([installed, "db", "stop"], cwd=folder, env=environment, check=True)
+    # Below a folder that only root may enter, the server lies elsewhere: leave nothing there.
+    embedded.destroy(folder / "var" / "state")
