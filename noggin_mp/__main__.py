@@ -1,6 +1,6 @@
 """Run the command line as `python -m noggin_mp`."""
 
-from noggin_mp.cli import main
+from noggin_mp.cli import start
 
 if __name__ == "__main__":
-    main.entry()
+    start.entry()

@@ -42,7 +42,7 @@ class Context:
         """
         named = self.config or os.environ.get("NOGGIN_CONFIG")
         if not named or os.path.isfile(named):  # noqa: PTH113 - Path.is_file may raise
-            self._reader = ahead.start(lambda: ahead.Essentials.of(self.settings))
+            self._reader = ahead.start(self.config)
 
     @cached_property
     def essentials(self) -> ahead.Essentials:

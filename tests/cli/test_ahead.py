@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,25 +28,65 @@ def noggin(tmp_path: Path, migrated: str) -> Command:
     return Command(tmp_path, migrated, attachments={"min_free_bytes": 0})
 
 
+def asked(read: Callable[[Path | None], ahead.Essentials]) -> ahead.Reader:
+    """A child at work."""
+    reader = ahead.Reader(read)
+    reader.ask(None)
+    return reader
+
+
+def test_reader_reads_the_file_that_it_is_told() -> None:
+    reader = ahead.Reader(lambda config: KNOWN._replace(state=str(config)))
+    reader.ask(Path("/some/n.yaml"))
+    assert reader.told() == KNOWN._replace(state="/some/n.yaml")
+
+
+def test_reader_ends_when_it_is_never_asked() -> None:
+    reader = ahead.Reader(lambda _: KNOWN)
+    os.close(reader._order)
+    assert reader.told() is None
+
+
+@pytest.mark.parametrize(
+    ("words", "early"),
+    [
+        (["status"], True),
+        (["-c", "status", "health", "--json"], True),
+        (["--json", "--config", "n.yaml", "status"], True),
+        (["-c", "status", "run"], False),
+        (["fleet", "status"], False),
+        ([], False),
+        (["-c"], False),
+    ],
+)
+def test_reader_is_prepared_for_verbs_that_look(
+    words: list[str], early: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "_prepared", [])
+    monkeypatch.setattr(ahead, "_made", lambda: asked(lambda _: KNOWN))
+    ahead.prepare(words)
+    assert [reader.told() for reader in ahead._prepared] == [KNOWN] * early
+
+
 def test_reader_tells_what_was_read() -> None:
-    assert ahead.Reader(lambda: KNOWN).told() == KNOWN
+    assert asked(lambda _: KNOWN).told() == KNOWN
 
 
 def test_reader_tells_nothing_when_the_settings_cannot_be_read() -> None:
-    assert ahead.Reader(lambda: Settings(fleet=1) and KNOWN).told() is None
+    assert asked(lambda _: Settings(fleet=1) and KNOWN).told() is None
 
 
 def test_reader_tells_nothing_when_its_child_is_killed() -> None:
-    def killed() -> ahead.Essentials:
+    def killed(_: Path | None) -> ahead.Essentials:
         os.kill(os.getpid(), signal.SIGKILL)
         return KNOWN
 
-    assert ahead.Reader(killed).told() is None
+    assert asked(killed).told() is None
 
 
 def test_no_child_is_made_when_it_would_save_nothing() -> None:
     assert "pydantic" in sys.modules
-    assert ahead.start(lambda: KNOWN) is None
+    assert ahead.start(None) is None
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason=ONE_CORE)
