@@ -17,7 +17,7 @@ import click
 from click.shell_completion import CompletionItem, shell_complete
 
 import noggin_mp
-from noggin_mp.cli import errors, streams
+from noggin_mp.cli import errors
 from noggin_mp.cli.context import Context
 
 
@@ -179,9 +179,6 @@ def run(arguments: Sequence[str]) -> int:
         _own_children()
         _guard_service(arguments)
         warnings.showwarning = _show_warning
-        # pydantic would search every installed package for plugins: 40 ms, and none of them has
-        # any business with our settings.
-        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         with root.make_context("noggin-mp", list(arguments), obj=state) as ctx:
             result = root.invoke(ctx)
         sys.stdout.flush()
@@ -203,8 +200,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def entry() -> NoReturn:
-    """The console script `noggin-mp`; also what a shell asks when Tab is pressed."""
-    streams.complete()
+    """The command line of this process; also what a shell asks when Tab is pressed."""
     _keep_others_out()
     asked = os.environ.get(COMPLETE)
     if asked:

@@ -27,10 +27,8 @@ def claim(path: Path, *, mode: int) -> int:
         try:
             if not _is_ours(fd):
                 raise PermissionError(errno.EACCES, "belongs to somebody else", str(path))
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                if is_there(path, fd):
-                    return fd
+            if lock_at_once(fd, fcntl.LOCK_SH) and is_there(path, fd):
+                return fd
         except OSError:
             os.close(fd)
             raise
@@ -42,7 +40,7 @@ def claim(path: Path, *, mode: int) -> int:
 def give_back(path: Path, fd: int) -> None:
     """End a claim, also for whoever inherited it, and remove the file when it was the last one."""
     try:
-        if _alone(fd) and is_there(path, fd):
+        if lock_at_once(fd, fcntl.LOCK_EX) and is_there(path, fd):
             path.unlink()
         fcntl.flock(fd, fcntl.LOCK_UN)
     finally:
@@ -57,14 +55,15 @@ def unclaimed(path: Path) -> Iterator[bool]:
     """
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        yield _is_ours(fd) and _alone(fd) and is_there(path, fd)
+        yield _is_ours(fd) and lock_at_once(fd, fcntl.LOCK_EX) and is_there(path, fd)
     finally:
         os.close(fd)
 
 
-def _alone(fd: int) -> bool:
+def lock_at_once(fd: int, how: int) -> bool:
+    """Lock by LOCK_SH or LOCK_EX; False when others are in the way. Raises: OSError."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from noggin_mp.domain import errors
+from noggin_mp.supervisor import claims
 
 LOCK_FILE = "supervisor.lock"
 STATE_FILE = "supervisor.json"
@@ -95,8 +96,8 @@ class Lock:
 def _try_lock(fd: int) -> bool:
     """Take the lock; False when somebody has it for himself. Who only looks at it is waited for."""
     held = shared = 0
-    while not _lock(fd, fcntl.LOCK_EX):
-        if _lock(fd, fcntl.LOCK_SH):
+    while not claims.lock_at_once(fd, fcntl.LOCK_EX):
+        if claims.lock_at_once(fd, fcntl.LOCK_SH):
             fcntl.flock(fd, fcntl.LOCK_UN)
             shared += 1
         else:
@@ -104,15 +105,6 @@ def _try_lock(fd: int) -> bool:
         if held == _HELD_TRIES or shared == _SHARED_TRIES:
             return False
         time.sleep(_LOCK_RETRY_S)
-    return True
-
-
-def _lock(fd: int, how: int) -> bool:
-    """Lock at once, or not at all."""
-    try:
-        fcntl.flock(fd, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
     return True
 
 
@@ -216,9 +208,6 @@ def _holder(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _pid_in(fd)
+        return None if claims.lock_at_once(fd, fcntl.LOCK_SH) else _pid_in(fd)
     finally:
         os.close(fd)
-    return None
